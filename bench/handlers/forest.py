@@ -1,0 +1,37 @@
+"""Predicts the income class of census records: a JSON string in, a JSON string out."""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import Any
+
+import joblib
+import numpy as np
+
+_forest: Any = None
+_columns: list[tuple[str, dict[str, int] | None]] = []
+_labels: list[str] = []
+
+
+def load() -> None:
+    """Reads the model that train_forest.py wrote; once per interpreter."""
+    global _forest, _columns, _labels
+    model = joblib.load(os.environ["RXP_BENCH_MODEL"])
+    _forest, _columns, _labels = model["forest"], model["columns"], model["labels"]
+
+
+def handle(batch: list[str]) -> list[str]:
+    rows = [_row(json.loads(text)) for text in batch]
+    probabilities = _forest.predict_proba(np.array(rows, dtype=np.float32))
+    best = probabilities.argmax(axis=1)
+    return [
+        json.dumps({"probability": round(row[label], 6), "income": _labels[label]})
+        for row, label in zip(probabilities.tolist(), best.tolist())
+    ]
+
+
+def _row(record: dict[str, Any]) -> list[float]:
+    return [
+        record[name] if codes is None else codes.get(record[name], -1) for name, codes in _columns
+    ]

@@ -1,0 +1,147 @@
+/** A line chart with both axes logarithmic, as SVG text; each line is named where it ends, so there is no legend. */
+import { short } from '../harness/stats'
+
+export interface Point {
+  readonly x: number
+  readonly y: number
+  readonly low: number
+  readonly high: number
+}
+
+export interface Series {
+  readonly label: string
+  readonly color: string
+  readonly width: number
+  readonly dash?: string
+  readonly points: readonly Point[]
+}
+
+export interface LineChart {
+  readonly title: string
+  readonly subtitle: string
+  readonly xLabel: string
+  readonly yLabel: string
+  readonly footnote?: string
+  readonly series: readonly Series[]
+}
+
+const WIDTH = 960
+const HEIGHT = 540
+const PLOT = { left: 76, right: 640, top: 86, bottom: 470 } as const
+const LABEL_HEIGHT = 18
+const INK = '#1f2933'
+const FAINT = '#66727f'
+
+/** Maps a logarithmic range to a range of pixels. */
+function logScale(low: number, high: number, from: number, to: number): (value: number) => number {
+  const span = Math.log(high) - Math.log(low) || 1
+  return (value) => from + ((Math.log(value) - Math.log(low)) / span) * (to - from)
+}
+
+export function lineChart(chart: LineChart): string {
+  const points = chart.series.flatMap((series) => series.points)
+  const xs = [...new Set(points.map((point) => point.x))].sort((a, b) => a - b)
+  const low = 10 ** Math.floor(Math.log10(Math.min(...points.map((point) => point.low))))
+  const high = Math.max(...points.map((point) => point.high)) * 1.15
+  const x = logScale(xs[0] ?? 1, xs.at(-1) ?? 1, PLOT.left + 14, PLOT.right - 8)
+  const y = logScale(low, high, PLOT.bottom, PLOT.top)
+  const parts = [
+    text(PLOT.left - 60, 34, chart.title, { size: 20, weight: 700 }),
+    text(PLOT.left - 60, 58, chart.subtitle, { size: 13, color: FAINT }),
+    ...yAxis(low, high, y),
+    ...xs.map((value) => text(x(value), PLOT.bottom + 20, value.toLocaleString('en'), { anchor: 'middle', size: 12 })),
+    text((PLOT.left + PLOT.right) / 2, PLOT.bottom + 42, chart.xLabel, { anchor: 'middle', size: 13, color: FAINT }),
+    text(PLOT.left - 60, PLOT.top - 8, chart.yLabel, { size: 12, color: FAINT }),
+    ...chart.series.map((series) => line(series, x, y)),
+    ...endLabels(chart.series, y),
+  ]
+  if (chart.footnote !== undefined) parts.push(text(16, HEIGHT - 8, chart.footnote, { size: 11, color: FAINT }))
+  return [
+    `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${HEIGHT}" width="${WIDTH}" height="${HEIGHT}"`,
+    `  font-family="system-ui, 'Segoe UI', 'DejaVu Sans', sans-serif" role="img" aria-label="${escapeXml(chart.title)}">`,
+    `<rect width="${WIDTH}" height="${HEIGHT}" fill="#ffffff"/>`,
+    ...parts,
+    '</svg>\n',
+  ].join('\n')
+}
+
+function yAxis(low: number, high: number, y: (value: number) => number): string[] {
+  const parts: string[] = []
+  for (let decade = low; decade <= high; decade *= 10) {
+    const major = y(decade)
+    parts.push(rule(major, '#c8d0d8'))
+    parts.push(text(PLOT.left - 8, major + 4, axisNumber(decade), { anchor: 'end', size: 12 }))
+    for (const factor of [2, 5]) {
+      if (decade * factor <= high) parts.push(rule(y(decade * factor), '#eceff2'))
+    }
+  }
+  return parts
+}
+
+function axisNumber(value: number): string {
+  return short(value).replace(/\.0+(?=\D|$)/, '')
+}
+
+function rule(at: number, color: string): string {
+  return `<path d="M${PLOT.left} ${at.toFixed(1)}H${PLOT.right}" stroke="${color}"/>`
+}
+
+function line(series: Series, x: (value: number) => number, y: (value: number) => number): string {
+  const { color, width, dash, points } = series
+  const path = points.map(
+    ({ x: px, y: py }, index) => `${index === 0 ? 'M' : 'L'}${x(px).toFixed(1)} ${y(py).toFixed(1)}`,
+  )
+  const spread = points
+    .filter(({ low, high }) => high > low)
+    .map(({ x: px, low, high }) => `M${x(px).toFixed(1)} ${y(low).toFixed(1)}V${y(high).toFixed(1)}`)
+  const dots = points.map(
+    ({ x: px, y: py }) =>
+      `<circle cx="${x(px).toFixed(1)}" cy="${y(py).toFixed(1)}" r="${width + 1}" fill="${color}"/>`,
+  )
+  return [
+    `<path d="${spread.join('')}" stroke="${color}" stroke-opacity="0.35" stroke-width="${width * 2}"/>`,
+    `<path d="${path.join('')}" fill="none" stroke="${color}" stroke-width="${width}"${dash ? ` stroke-dasharray="${dash}"` : ''}/>`,
+    ...dots,
+  ].join('')
+}
+
+/** Names beside the last points, moved apart where they would cover each other. */
+function endLabels(series: readonly Series[], y: (value: number) => number): string[] {
+  const labels = series
+    .filter(({ points }) => points.length > 0)
+    .map((one) => ({ one, wanted: y(one.points.at(-1)!.y), at: 0 }))
+    .sort((a, b) => a.wanted - b.wanted)
+  let free = PLOT.top
+  for (const label of labels) {
+    label.at = Math.max(label.wanted, free)
+    free = label.at + LABEL_HEIGHT
+  }
+  let limit = PLOT.bottom + LABEL_HEIGHT
+  for (const label of [...labels].reverse()) {
+    label.at = Math.min(label.at, limit)
+    limit = label.at - LABEL_HEIGHT
+  }
+  return labels.map(({ one, wanted, at }) => {
+    const leader = `<path d="M${PLOT.right} ${wanted.toFixed(1)}L${PLOT.right + 16} ${at.toFixed(1)}" stroke="${one.color}" stroke-opacity="0.5" fill="none"/>`
+    const weight = one.width > 2 ? 700 : 400
+    const name = `${one.label} · ${short(one.points.at(-1)!.y)}`
+    return leader + text(PLOT.right + 20, at + 4, name, { size: 13, color: one.color, weight })
+  })
+}
+
+interface TextStyle {
+  readonly size: number
+  readonly color?: string
+  readonly weight?: number
+  readonly anchor?: 'middle' | 'end'
+}
+
+function text(x: number, y: number, content: string, style: TextStyle): string {
+  const { size, color = INK, weight, anchor } = style
+  const extra = `${weight ? ` font-weight="${weight}"` : ''}${anchor ? ` text-anchor="${anchor}"` : ''}`
+  return `<text x="${x.toFixed(1)}" y="${y.toFixed(1)}" font-size="${size}" fill="${color}"${extra}>${escapeXml(content)}</text>`
+}
+
+function escapeXml(content: string): string {
+  return content.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;').replaceAll('"', '&quot;')
+}

@@ -1,0 +1,104 @@
+/** Ratios of throughputs, measured side by side. */
+import { findCase } from '../cases'
+import { drivers, findDriver } from '../drivers'
+import { disagreements, type Result, runRounds } from '../harness/rounds'
+import { median, short } from '../harness/stats'
+import type { Job } from '../harness/types'
+import { atLeast, type Outcome, type Probe, type Promised, type ShowContext } from './line'
+
+export interface Setting {
+  readonly case: string
+  readonly size: number
+  readonly inFlight: number
+}
+
+export type ByDriver = ReadonlyMap<string, Result>
+
+/**
+ * Measures these drivers in interleaved rounds. Throws when results differ or a driver fails, unless it is a peer: one
+ * that breaks is no reason not to be compared with the others.
+ */
+export async function compare(context: ShowContext, setting: Setting, names: readonly string[]): Promise<ByDriver> {
+  const used = findCase(setting.case)
+  const { environment, rounds, seconds } = context
+  const jobs = names.map((driver): Job => {
+    const inFlight = findDriver(driver).concurrent ? setting.inFlight : 1
+    return { ...setting, driver, inFlight, seconds, python: environment.python }
+  })
+  const variables = { [used.name]: await used.prepare(environment.python, context.data) }
+  const results = await runRounds(jobs, { rounds, variables })
+  for (const { job, failure } of results) {
+    if (failure !== undefined && findDriver(job.driver).role !== 'peer') throw new Error(`${job.driver}: ${failure}`)
+  }
+  const [problem] = disagreements(results)
+  if (problem !== undefined) throw new Error(problem)
+  return new Map(results.map((result) => [result.job.driver, result]))
+}
+
+/** The drivers of other people's ways to Python that run here. */
+export function availablePeers(context: ShowContext, caseName: string): string[] {
+  return drivers
+    .filter(({ role, cases }) => role === 'peer' && cases.includes(caseName))
+    .filter((driver) => driver.unavailable?.(context.environment) === undefined)
+    .map(({ name }) => name)
+}
+
+/** The ratio of the medians; how it went in single rounds stands beside it. */
+export function ratio(target: number, ours: Result, other: Result): Outcome {
+  const byRound = ours.rounds.map((value, round) => value / other.rounds[round]!)
+  const [mine, theirs] = [median(ours.rounds), median(other.rounds)]
+  const spread = `${Math.min(...byRound).toFixed(2)}…${Math.max(...byRound).toFixed(2)} by round`
+  const against = `${short(mine)}/s against ${short(theirs)}/s of ${findDriver(other.job.driver).label}`
+  return atLeast(mine / theirs, target, `${against}, ${spread}`)
+}
+
+export function best(results: ByDriver, names: readonly string[]): Result {
+  const found = names.map((name) => results.get(name)!).filter(({ failure }) => failure === undefined)
+  if (found.length === 0) throw new Error('no peer could be measured')
+  return found.reduce((top, one) => (median(one.rounds) > median(top.rounds) ? one : top))
+}
+
+/** Our calls against the best asynchronous peer and, where a share is given, against the JavaScript string ceiling. */
+export function identityProbe(size: number, inFlight: number, times: number, share?: number): Probe {
+  const lines: Promised[] = [
+    {
+      name: `identity at batch ${size}, ${inFlight} in flight, against the best asynchronous peer`,
+      target: `at least ${times}x`,
+    },
+  ]
+  if (share !== undefined) {
+    lines.push({ name: `identity at batch ${size}, against the JavaScript ceiling`, target: `at least ${share}x` })
+  }
+  return {
+    lines,
+    async run(context) {
+      const peers = availablePeers(context, 'identity')
+      const bounds = share === undefined ? [] : ['javascript']
+      const setting = { case: 'identity', size, inFlight }
+      const results = await compare(context, setting, ['shared', ...peers, ...bounds])
+      const ours = results.get('shared')!
+      const outcomes = [ratio(times, ours, best(results, peers))]
+      if (share !== undefined) outcomes.push(ratio(share, ours, results.get('javascript')!))
+      return outcomes
+    },
+  }
+}
+
+/** The model through `mapPython`, on one interpreter against plain Python and on two against one. */
+export function forestProbe(size: number, ofPlain: number, ofOne: number): Probe {
+  return {
+    lines: [
+      {
+        name: `RandomForest through mapPython at batch ${size}, one interpreter, against plain Python`,
+        target: `at least ${ofPlain}x`,
+      },
+      { name: `RandomForest at batch ${size}, two interpreters against one`, target: `at least ${ofOne}x` },
+    ],
+    async run(context) {
+      const setting = { case: 'forest', size, inFlight: 8 }
+      const results = await compare(context, setting, ['shared-stream', 'python', 'namespace-stream'])
+      const one = results.get('shared-stream')!
+      return [ratio(ofPlain, one, results.get('python')!), ratio(ofOne, results.get('namespace-stream')!, one)]
+    },
+  }
+}

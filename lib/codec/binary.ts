@@ -1,0 +1,178 @@
+import { EncodeError } from '../errors'
+import { Crossing, native } from '../native'
+
+/** What a typed array can be; both sides know these eleven element types. */
+export type TypedArray =
+  | Int8Array
+  | Uint8Array
+  | Uint8ClampedArray
+  | Int16Array
+  | Uint16Array
+  | Int32Array
+  | Uint32Array
+  | Float32Array
+  | Float64Array
+  | BigInt64Array
+  | BigUint64Array
+
+export interface TypedArrayConstructor<T extends TypedArray = TypedArray> {
+  readonly BYTES_PER_ELEMENT: number
+  readonly name: string
+  new (buffer: ArrayBufferLike, byteOffset?: number, length?: number): T
+}
+
+/** In the order of napi_typedarray_type. */
+const CONSTRUCTORS: readonly TypedArrayConstructor[] = [
+  Int8Array,
+  Uint8Array,
+  Uint8ClampedArray,
+  Int16Array,
+  Uint16Array,
+  Int32Array,
+  Uint32Array,
+  Float32Array,
+  Float64Array,
+  BigInt64Array,
+  BigUint64Array,
+]
+
+/** A batch of the buffer or array codec, ready to cross. */
+export interface BinaryBatch {
+  views: ArrayBufferView[]
+  crossings: Uint8Array
+}
+
+/** Buffers made by `allocate`. One that was transferred elsewhere is another object, and so not in here. */
+const ownedBuffers = new WeakSet<ArrayBufferLike>()
+
+/**
+ * A typed array in memory that JavaScript and Python may both hold.
+ *
+ * @param length elements
+ * @throws RangeError when there is not enough memory
+ */
+export function allocate<T extends TypedArray>(type: TypedArrayConstructor<T>, length: number): T {
+  if (typeof type !== 'function' || !(CONSTRUCTORS as readonly unknown[]).includes(type)) {
+    throw new TypeError('allocate: the first argument must be a typed array class such as Float64Array')
+  }
+  const bytes = length * type.BYTES_PER_ELEMENT
+  if (!Number.isInteger(length) || length < 0 || !Number.isSafeInteger(bytes)) {
+    throw new RangeError(`allocate: the length must be a whole number of elements, got ${length}`)
+  }
+  if (bytes === 0) return new type(new ArrayBuffer(0))
+  const buffer = native().allocate(bytes)
+  if (buffer === null) throw new RangeError(`allocate: not enough memory for ${bytes} bytes`)
+  ownedBuffers.add(buffer)
+  return new type(buffer, 0, length)
+}
+
+/**
+ * The items of a buffer batch, or the one typed array of an array call.
+ *
+ * @param transfer detaches the items' ArrayBuffers, as `postMessage` does, so that nothing is copied
+ */
+export function encodeBinary(items: readonly unknown[], arrays: boolean, transfer: boolean): BinaryBatch {
+  const views: ArrayBufferView[] = new Array(items.length)
+  const crossings = new Uint8Array(items.length)
+  for (let i = 0; i < items.length; i++) views[i] = viewOf(items[i], i, arrays)
+  if (transfer) transferAll(views)
+  for (let i = 0; i < views.length; i++) crossings[i] = crossingOf(views[i]!.buffer, transfer)
+  return { views, crossings }
+}
+
+function viewOf(item: unknown, index: number, arrays: boolean): ArrayBufferView {
+  if (ArrayBuffer.isView(item)) {
+    if (!(item instanceof DataView)) return item
+    if (!arrays) return new Uint8Array(item.buffer, item.byteOffset, item.byteLength)
+  } else if (!arrays && (item instanceof ArrayBuffer || item instanceof SharedArrayBuffer)) {
+    return new Uint8Array(item)
+  }
+  if (arrays) throw new EncodeError(`the codec 'array' carries typed arrays, got ${nameOf(item)}`)
+  throw new EncodeError(`the codec 'buffer' carries Uint8Arrays and other views, got ${nameOf(item)}`, {
+    itemIndex: index,
+  })
+}
+
+/** Moves the views to buffers that nobody else holds, which therefore cannot be detached any more. */
+function transferAll(views: ArrayBufferView[]): void {
+  const buffers = new Set<ArrayBuffer>()
+  for (const { buffer } of views) {
+    if (buffer instanceof ArrayBuffer && !ownedBuffers.has(buffer)) buffers.add(buffer)
+  }
+  if (buffers.size === 0) return
+  // A transfer empties the views on the old buffers, so their extents are read first.
+  const extents = (views as TypedArray[]).map(({ buffer, byteOffset, length }) => ({ buffer, byteOffset, length }))
+  const before = [...buffers]
+  let after: ArrayBuffer[]
+  try {
+    after = structuredClone(before, { transfer: before })
+  } catch (cause) {
+    throw new EncodeError(`a buffer cannot be transferred: ${(cause as Error).message}`)
+  }
+  const moved = new Map<ArrayBufferLike, ArrayBuffer>(before.map((buffer, i) => [buffer, after[i]!]))
+  for (let i = 0; i < views.length; i++) {
+    const { buffer, byteOffset, length } = extents[i]!
+    const target = moved.get(buffer)
+    if (target === undefined) continue
+    // By kind, not by constructor: a Node Buffer comes back as the Uint8Array that it is.
+    views[i] = new (CONSTRUCTORS[typeOf(views[i]!)]!)(target, byteOffset, length)
+  }
+}
+
+function typeOf(view: ArrayBufferView): number {
+  const name = (view as unknown as Record<symbol, string>)[Symbol.toStringTag]
+  return CONSTRUCTORS.findIndex((constructor) => constructor.name === name)
+}
+
+function crossingOf(buffer: ArrayBufferLike, transfer: boolean): Crossing {
+  if (ownedBuffers.has(buffer)) return Crossing.Owned
+  if (transfer || buffer instanceof SharedArrayBuffer) return Crossing.Pin
+  return Crossing.Copy
+}
+
+/** Numbers for each item of a binary result; the same layout as in native/binding/channel.cc. */
+const NUMBERS_PER_ITEM = 6
+
+/**
+ * The arrays of a binary result.
+ *
+ * @param numbers describes the items from index `from` on
+ * @param inputs what the call carried in: a result inside an input's shared memory is a view of that same memory
+ */
+export function decodeBinary(
+  buffers: readonly ArrayBuffer[],
+  numbers: Int32Array,
+  from: number,
+  count: number,
+  inputs: readonly ArrayBufferView[],
+): TypedArray[] {
+  const results: TypedArray[] = new Array(count)
+  for (let i = 0, at = from; i < count; i++, at += NUMBERS_PER_ITEM) {
+    const place = numbers[at]!
+    const buffer = place >= 0 ? buffers[place]! : inputs[-1 - place]!.buffer
+    const type = CONSTRUCTORS[numbers[at + 1]!]!
+    const offset = whole(numbers[at + 2]!, numbers[at + 3]!)
+    const size = whole(numbers[at + 4]!, numbers[at + 5]!)
+    results[i] = viewAt(type, buffer, offset, size)
+  }
+  return results
+}
+
+function viewAt(type: TypedArrayConstructor, buffer: ArrayBufferLike, offset: number, size: number): TypedArray {
+  const width = type.BYTES_PER_ELEMENT
+  if (offset % width === 0) return new type(buffer, offset, size / width)
+  // A typed array cannot start between elements; numpy can.
+  return new type(buffer.slice(offset, offset + size), 0, size / width)
+}
+
+function whole(low: number, high: number): number {
+  return (low >>> 0) + high * 2 ** 32
+}
+
+/** What a value is, for an error message. */
+export function nameOf(value: unknown): string {
+  if (value === null) return 'null'
+  if (typeof value !== 'object') return typeof value === 'undefined' ? 'undefined' : `a ${typeof value}`
+  const name = value.constructor?.name
+  return name ? `a value of class ${name}` : 'an object'
+}

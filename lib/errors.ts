@@ -1,0 +1,274 @@
+import { inspect } from 'node:util'
+
+/** How a Python exception travels to JavaScript: as plain data, never as a handle. */
+export interface ErrorReport {
+  code: string
+  type: string
+  message: string
+  traceback: string
+  notes: string[]
+  cause: ErrorReport | null
+  item: number | null
+}
+
+/** Where a Python exception was raised, as far as the JavaScript side knows. */
+export interface ErrorPlace {
+  handler?: string | undefined
+  batchSize?: number | undefined
+}
+
+/** The base of every error that this package makes. `code` is stable; messages may change. */
+export class RxjsPythonError extends Error {
+  /** A name for programs to compare with, such as `ERR_TIMEOUT`. */
+  readonly code: string
+
+  constructor(code: string, message: string, options?: ErrorOptions) {
+    super(message, options)
+    this.code = code
+    nameOf(this, new.target.name)
+  }
+}
+
+/**
+ * A Python exception, or something found wrong on the Python side.
+ *
+ * Codes: `ERR_PYTHON_EXCEPTION` for what a handler raised; the subclasses have their own.
+ */
+export class PythonError extends RxjsPythonError {
+  /** The exception's class: `ValueError`, or with its module for what is not built in: `json.decoder.JSONDecodeError`. */
+  readonly pythonType: string
+  /** What `str(exception)` gave. */
+  readonly pythonMessage: string
+  /** The full traceback as Python prints it, the causes included. */
+  readonly pythonTraceback: string
+  /** The notes that Python code added to the exception (`add_note`, Python 3.11 and later). */
+  readonly notes: readonly string[]
+  /** The handler that was called, where known. */
+  declare readonly handler?: string
+  /** How many items the batch had, where known. */
+  declare readonly batchSize?: number
+  /** The index of the item in its batch that the exception belongs to, where known. */
+  declare readonly itemIndex?: number
+
+  constructor(report: ErrorReport, place: ErrorPlace = {}) {
+    super(report.code, describe(report, place))
+    this.pythonType = report.type
+    this.pythonMessage = report.message
+    this.pythonTraceback = report.traceback
+    this.notes = [...report.notes]
+    if (place.handler !== undefined) this.handler = place.handler
+    if (place.batchSize !== undefined) this.batchSize = place.batchSize
+    if (report.item !== null) this.itemIndex = report.item
+    if (report.cause !== null) {
+      Object.defineProperty(this, 'cause', {
+        value: PythonError.fromReport(report.cause),
+        configurable: true,
+        writable: true,
+      })
+    }
+  }
+
+  /** The error of the class that the report's code stands for, with its chain of causes. */
+  static fromReport(report: ErrorReport, place: ErrorPlace = {}): PythonError {
+    const Class = CLASS_OF_CODE.get(report.code) ?? PythonError
+    return new Class(report, place)
+  }
+
+  /** Shows the Python traceback below the message; the JavaScript stack, which says less, comes after it. */
+  [inspect.custom](_depth: number, options: object, inspectValue: typeof inspect = inspect): string {
+    const details = Object.entries({ handler: this.handler, batchSize: this.batchSize, itemIndex: this.itemIndex })
+      .filter(([, value]) => value !== undefined)
+      .map(([name, value]) => `${name}: ${inspectValue(value, options)}`)
+    const head = `${this.name} [${this.code}]: ${this.message}`
+    const frames = stackFrames(this.stack)
+    return [
+      head,
+      ...(details.length > 0 ? [`  { ${details.join(', ')} }`] : []),
+      ...(this.pythonTraceback ? [indent(this.pythonTraceback)] : []),
+      ...(frames ? [frames] : []),
+    ].join('\n')
+  }
+
+  /** `name: message`, then the Python traceback: what `String(error)` and template strings show. */
+  override toString(): string {
+    const head = `${this.name}: ${this.message}`
+    return this.pythonTraceback ? `${head}\n${indent(this.pythonTraceback)}` : head
+  }
+}
+
+/**
+ * The handler could not be made: `ERR_HANDLER_NOT_FOUND` (no such module, file or function), `ERR_HANDLER_SYNTAX`,
+ * `ERR_HANDLER_INIT` (its import or its `init` raised).
+ */
+export class HandlerError extends PythonError {}
+
+/**
+ * The handler returned something that cannot be taken: `ERR_RESULT_LENGTH` (not one result for each item),
+ * `ERR_RESULT_TYPE` (not a list), `ERR_RESULT_ENCODE` (a value that the codec cannot carry).
+ */
+export class ResultError extends PythonError {}
+
+/** The call was interrupted in Python (`ERR_INTERRUPTED`), because of a time limit, a signal or a closing pool. */
+export class PythonInterruptedError extends PythonError {}
+
+const CLASS_OF_CODE: ReadonlyMap<string, typeof PythonError> = new Map<string, typeof PythonError>([
+  ['ERR_HANDLER_NOT_FOUND', HandlerError],
+  ['ERR_HANDLER_SYNTAX', HandlerError],
+  ['ERR_HANDLER_INIT', HandlerError],
+  ['ERR_RESULT_LENGTH', ResultError],
+  ['ERR_RESULT_TYPE', ResultError],
+  ['ERR_RESULT_ENCODE', ResultError],
+  ['ERR_INTERRUPTED', PythonInterruptedError],
+])
+
+/** One or more options are wrong (`ERR_OPTION`); all problems are reported at once. */
+export class OptionError extends RxjsPythonError {
+  /** One sentence for each problem. */
+  readonly problems: readonly string[]
+
+  constructor(problems: readonly string[]) {
+    super('ERR_OPTION', problems.length === 1 ? problems[0]! : `${problems.length} options are wrong:${list(problems)}`)
+    this.problems = [...problems]
+  }
+}
+
+/** A JavaScript value that the codec cannot carry to Python (`ERR_ITEM_ENCODE`). */
+export class EncodeError extends RxjsPythonError {
+  /** The item's index in its batch, where known. */
+  declare readonly itemIndex?: number
+  /** Where in the item the value lies, such as `.tags[3]`; empty for the item itself. */
+  readonly path: string
+
+  constructor(message: string, place: { itemIndex?: number | undefined; path?: string | undefined } = {}) {
+    const path = place.path ?? ''
+    const item = place.itemIndex === undefined ? '' : `item ${place.itemIndex}${path}: `
+    super('ERR_ITEM_ENCODE', `${item}${message}`)
+    if (place.itemIndex !== undefined) this.itemIndex = place.itemIndex
+    this.path = path
+  }
+}
+
+/** A call took longer than its `timeout` (`ERR_TIMEOUT`). The Python code was interrupted. */
+export class PythonTimeoutError extends RxjsPythonError {
+  /** The limit in milliseconds. */
+  readonly timeout: number
+  declare readonly handler?: string
+
+  constructor(timeout: number, handler?: string, options?: ErrorOptions) {
+    super('ERR_TIMEOUT', `${handler ? `${handler}: the` : 'the'} call took longer than ${timeout} ms`, options)
+    this.timeout = timeout
+    if (handler !== undefined) this.handler = handler
+  }
+}
+
+/** What was asked for was aborted by an `AbortSignal` (`ERR_ABORTED`); `cause` is the signal's reason. */
+export class PythonAbortError extends RxjsPythonError {
+  constructor(reason?: unknown, message = 'the call was aborted') {
+    super('ERR_ABORTED', message, reason === undefined ? undefined : { cause: reason })
+    // The name that the platform gives such errors, so that code which looks for it treats this one alike.
+    nameOf(this, 'AbortError')
+  }
+}
+
+/** The pool, or the handler, is closed (`ERR_POOL_CLOSED`). */
+export class PoolClosedError extends RxjsPythonError {
+  constructor(message = 'the pool is closed: open another one for further calls', options?: ErrorOptions) {
+    super('ERR_POOL_CLOSED', message, options)
+  }
+}
+
+/** A source that cannot be stopped sent more than the stage may hold, and `overflow` is `'error'` (`ERR_OVERFLOW`). */
+export class OverflowError extends RxjsPythonError {
+  constructor(message: string) {
+    super('ERR_OVERFLOW', message)
+  }
+}
+
+/** No Python was found where one was looked for (`ERR_PYTHON_NOT_FOUND`). */
+export class PythonNotFoundError extends RxjsPythonError {
+  /** The places that were looked at, in order. */
+  readonly tried: readonly string[]
+
+  constructor(message: string, tried: readonly string[] = [], options?: ErrorOptions) {
+    super('ERR_PYTHON_NOT_FOUND', tried.length > 0 ? `${message} Looked at:${list(tried)}` : message, options)
+    this.tried = [...tried]
+  }
+}
+
+/**
+ * A Python that cannot be embedded: `ERR_PYTHON_TOO_OLD`, `ERR_PYTHON_NO_SHARED_LIBRARY`, or `ERR_PYTHON_BROKEN` (does
+ * not run, is not CPython, was built for another machine).
+ */
+export class PythonUnusableError extends RxjsPythonError {
+  /** The executable in question. */
+  readonly executable: string
+
+  constructor(
+    code: 'ERR_PYTHON_TOO_OLD' | 'ERR_PYTHON_NO_SHARED_LIBRARY' | 'ERR_PYTHON_BROKEN',
+    executable: string,
+    message: string,
+    options?: ErrorOptions,
+  ) {
+    super(code, `${executable}: ${message}`, options)
+    this.executable = executable
+  }
+}
+
+/**
+ * Python was found and could not be started in this process: `ERR_PYTHON_START`, `ERR_PYTHON_CONFLICT` (another Python
+ * already runs here), `ERR_NAMESPACE` (no further private copy of it could be made).
+ */
+export class PythonStartError extends RxjsPythonError {
+  constructor(
+    code: 'ERR_PYTHON_START' | 'ERR_PYTHON_CONFLICT' | 'ERR_NAMESPACE',
+    message: string,
+    options?: ErrorOptions,
+  ) {
+    super(code, message, options)
+  }
+}
+
+/** The environment for `requirements` could not be made (`ERR_REQUIREMENTS`). */
+export class RequirementsError extends RxjsPythonError {
+  /** The end of what the installer printed, without credentials. */
+  readonly output: string
+
+  constructor(message: string, output = '', options?: ErrorOptions) {
+    super('ERR_REQUIREMENTS', output ? `${message}\n${indent(output)}` : message, options)
+    this.output = output
+  }
+}
+
+/** The native part of the package could not be loaded (`ERR_NATIVE_LOAD`). */
+export class NativeLoadError extends RxjsPythonError {
+  constructor(message: string, options?: ErrorOptions) {
+    super('ERR_NATIVE_LOAD', message, options)
+  }
+}
+
+function describe(report: ErrorReport, { handler, batchSize }: ErrorPlace): string {
+  const what = report.message ? `${report.type}: ${report.message}` : report.type
+  if (handler === undefined) return what
+  const item = report.item === null ? '' : `item ${report.item}`
+  const batch = batchSize === undefined ? '' : `batch of ${batchSize}`
+  const where = [item, batch].filter(Boolean).join(', ')
+  return `${handler}${where ? ` (${where})` : ''}: ${what}`
+}
+
+/** Like the name of a built-in error: there, and not among the properties that a console shows. */
+function nameOf(error: Error, name: string): void {
+  Object.defineProperty(error, 'name', { value: name, configurable: true, writable: true })
+}
+
+function stackFrames(stack: string | undefined): string | undefined {
+  const start = stack?.search(/^ {4}at /m) ?? -1
+  return stack === undefined || start < 0 ? undefined : stack.slice(start)
+}
+
+function list(entries: readonly string[]): string {
+  return entries.map((entry) => `\n  - ${entry}`).join('')
+}
+
+function indent(text: string): string {
+  return text.trimEnd().replace(/^(?=.)/gm, '  ')
+}

@@ -1,0 +1,99 @@
+import nodeGypBuild from 'node-gyp-build'
+import { NativeLoadError } from './errors'
+import { packageRoot } from './package-root'
+
+/** How an item of a binary call crosses the border; the same numbers as in native/binding/pool.cc. */
+export enum Crossing {
+  /** Its bytes are copied now. */
+  Copy = 0,
+  /** Its memory cannot be detached (a SharedArrayBuffer, or a buffer that was transferred to us) and is lent. */
+  Pin = 1,
+  /** Its memory was made by `allocate` and is lent. */
+  Owned = 2,
+}
+
+/** What a block of results holds; the same numbers as in native/queue/result_channel.h. */
+export enum BlockKind {
+  Text = 0,
+  Binary = 1,
+  Output = 2,
+  Log = 3,
+}
+
+export enum ResultStatus {
+  Ok = 0,
+  Error = 1,
+  Specials = 2,
+}
+
+/** The codecs by their number in native/queue/call.h. */
+export const CODEC_NUMBERS = { string: 0, json: 1, buffer: 2, array: 3 } as const
+
+/** JavaScript's end of the result channel; one for each JavaScript thread. */
+export interface NativeChannel {
+  /**
+   * The next block of results, described in the inbox: a text or a list of buffers; null for a text too long for
+   * JavaScript. A number is the size that the inbox must have first; undefined means that nothing is left.
+   */
+  next(): string | ArrayBuffer[] | null | number | undefined
+  setInbox(numbers: Int32Array): void
+  setOutbox(numbers: Int32Array): void
+  ref(): void
+  unref(): void
+}
+
+export interface NativePoolOptions {
+  id: number
+  library: string
+  executable: string
+  pythonDir: string
+  isolation: 'shared' | 'namespace'
+  /** JSON for the Python side's Host. */
+  host: string
+}
+
+/** The native half of a pool. Calls are numbered by the caller; their results carry the number. */
+export interface NativePool {
+  /** Starts an interpreter and returns its seat; the call's result says when it is ready. */
+  start(call: number): number
+  stop(seat: number, call: number): void
+  defineHandler(handler: number, codecIn: number, codecOut: number, exact: boolean): void
+  /** Sends the calls that the first `numbers` integers of the outbox describe. */
+  submit(text: string, units: number, numbers: number): void
+  submitBinary(call: number, seat: number, handler: number, views: ArrayBufferView[], crossings: Uint8Array): void
+  control(call: number, seat: number, text: string, units: number): void
+  forget(call: number, seat: number, handler: number): void
+  /** 0: not there any more (its result is on its way), 1: removed before it ran, 2: running, and asked to stop. */
+  cancel(call: number): 0 | 1 | 2
+  waiting(): number
+}
+
+export interface Native {
+  NativeChannel: new (wake: () => void) => NativeChannel
+  NativePool: new (channel: NativeChannel, options: NativePoolOptions) => NativePool
+  /** Null when there is no memory. */
+  allocate(bytes: number): ArrayBuffer | null
+  /** Null where isolation 'namespace' works, else the reason why not. */
+  namespaces(): string | null
+  /** Null when another process holds the lock. */
+  lockFile(path: string): number | null
+  unlockFile(lock: number): void
+}
+
+let loaded: Native | undefined
+
+/** The addon, loaded on first use. Throws `NativeLoadError` where it is missing or does not fit. */
+export function native(): Native {
+  if (loaded === undefined) {
+    try {
+      loaded = nodeGypBuild(packageRoot) as Native
+    } catch (cause) {
+      throw new NativeLoadError(
+        `the native part of rxjs-python does not load on Node ${process.version}, ${process.platform} ${process.arch}: ` +
+          `${(cause as Error).message}\nRun 'npm rebuild rxjs-python' with a C++ compiler and make installed.`,
+        { cause },
+      )
+    }
+  }
+  return loaded
+}

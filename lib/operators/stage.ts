@@ -1,0 +1,389 @@
+import { Observable, type OperatorFunction, Subscriber } from 'rxjs'
+import { Batch, BatchQueue } from '../batch/batch'
+import { Batcher } from '../batch/batcher'
+import { OverflowError, PythonAbortError, ResultError } from '../errors'
+import type { CallOptions, Handler, HandlerMode, HandlerSpec } from '../pool/handler'
+import { enterScope, Gate, GateSet, gateInScope, leaveScope, type Scope, subscribeWithin } from '../sources/gate'
+import { findCulprits, isFatal, settleFailure } from './failure'
+import { HandlerProvider, type Lease } from './lease'
+import { type CompleteOperatorOptions, type SeedOptions, type SpecOperatorOptions, validateOperator } from './options'
+
+/** How many batches may wait for an earlier one's result, for each that may be in flight. */
+const ORDER_WINDOW = 4
+
+/** The operator that all Python operators are: items into batches, batches to the handler, results out again. */
+export function stage<I, R>(
+  name: string,
+  mode: HandlerMode,
+  handler: Handler<I, unknown> | HandlerSpec,
+  options: SpecOperatorOptions<I, R> & SeedOptions = {},
+): OperatorFunction<I, R> {
+  const complete = validateOperator(name, mode, handler, options)
+  const provider = new HandlerProvider<I>(handler, mode, complete)
+  return (source) =>
+    new Observable<R>((subscriber) => new Stage<I, R>(name, mode, complete, subscriber).start(source, provider))
+}
+
+/** Takes the source's notifications to its stage; unsubscribing it leaves the stage alone. */
+class Intake<I> extends Subscriber<I> {
+  constructor(private readonly stage: Stage<I, unknown>) {
+    super()
+  }
+
+  protected override _next(item: I): void {
+    this.stage.accept(item)
+  }
+
+  protected override _error(error: unknown): void {
+    this.stage.sourceEnded({ value: error })
+    this.unsubscribe()
+  }
+
+  protected override _complete(): void {
+    this.stage.sourceEnded()
+    this.unsubscribe()
+  }
+}
+
+/** One subscription. */
+export class Stage<I, R> {
+  private readonly intake = new Intake<I>(this)
+  private readonly batcher: Batcher<I>
+  private readonly queue = new BatchQueue<I>()
+  private readonly gates = new GateSet(() => this.advance())
+  private readonly gate = new Gate(this.gates)
+  /** In force while results go downstream. */
+  private readonly scope: Scope = { gate: gateInScope(), emitter: this.gates }
+  private readonly controller = new AbortController()
+  private readonly callOptions: CallOptions
+
+  private lease: Lease<I> | undefined
+  private concurrency: number
+  /** The most items in the stage before its gate closes: waiting, in flight, and held back for order. */
+  private capacity = 0
+  /** `capacity` less what is in flight or held back, and at most `bufferSize`: with so many waiting the gate closes. */
+  private limit = 0
+  private inFlight = 0
+  /** Items in flight or held back. */
+  private unreleased = 0
+
+  private ended: { error?: { value: unknown } } | undefined
+  private releasing = false
+  private over = false
+
+  constructor(
+    private readonly name: string,
+    private readonly mode: HandlerMode,
+    private readonly options: CompleteOperatorOptions<I, R>,
+    private readonly subscriber: Subscriber<R>,
+  ) {
+    this.batcher = new Batcher<I>(options.limits, () => this.dispatch(), options.measured ? this.sizeOf : undefined)
+    this.gates.ownedBy(this.gate)
+    this.concurrency = options.concurrency ?? 1
+    this.callOptions = { signal: this.controller.signal }
+    if (options.timeout !== undefined) this.callOptions.timeout = options.timeout
+    if (options.transfer !== undefined) this.callOptions.transfer = options.transfer
+  }
+
+  start(source: Observable<I>, provider: HandlerProvider<I>): void {
+    const { signal } = this.options
+    if (signal?.aborted) {
+      this.abort()
+      return
+    }
+    signal?.addEventListener('abort', this.abort)
+    this.subscriber.add(() => this.end())
+    const lease = provider.acquire()
+    if (lease instanceof Promise) {
+      this.gate.close()
+      lease.then(
+        (opened) => (this.over ? opened.release() : this.opened(opened)),
+        (error: unknown) => this.subscriber.error(error),
+      )
+    } else {
+      this.opened(lease)
+    }
+    subscribeWithin(this.gate, () => source.subscribe(this.intake))
+  }
+
+  /** The hot path: once for each item. */
+  accept(item: I): void {
+    const { batcher, metrics } = this
+    metrics.itemsIn++
+    if (batcher.waiting >= this.limit && !this.admit()) return
+    metrics.waiting++
+    batcher.push(item)
+    if (batcher.waiting >= this.limit) this.gate.close()
+  }
+
+  /** The source has no more; what came before goes out first, then its end. */
+  sourceEnded(error?: { value: unknown }): void {
+    this.ended = { error }
+    this.batcher.drain()
+    this.advance()
+  }
+
+  private get metrics() {
+    return this.options.metrics
+  }
+
+  private opened(lease: Lease<I>): void {
+    this.lease = lease
+    const { concurrency, limits } = this.options
+    this.concurrency = concurrency ?? 2 * (this.mode === 'scan' ? 1 : lease.handler.pool.size)
+    this.capacity = 2 * this.concurrency * limits.maxItems
+    this.advance()
+  }
+
+  private readonly sizeOf = (item: I): number => {
+    if (typeof item === 'string') return item.length
+    if (item instanceof Uint8Array) return item.byteLength
+    try {
+      return this.lease?.handler.sizeOf(item) ?? 0
+    } catch {
+      // The codec will say better what is wrong with the item.
+      return 0
+    }
+  }
+
+  /** Whether an item that comes while the gate is closed, or about to close, may be added. */
+  private admit(): boolean {
+    const { batcher, metrics, options } = this
+    if (batcher.waiting < options.bufferSize) return true
+    // Rather a small batch now than an item lost.
+    batcher.ripen()
+    this.dispatch()
+    if (batcher.waiting < options.bufferSize) return !this.over
+    switch (options.overflow) {
+      case 'error':
+        this.subscriber.error(
+          new OverflowError(
+            `${this.name}: more than ${options.bufferSize} items wait for Python; use a source that can be stopped ` +
+              "(fromIterable), a larger 'bufferSize', or 'overflow' to drop items",
+          ),
+        )
+        return false
+      case 'drop-newest':
+        metrics.dropped++
+        return false
+      case 'drop-oldest':
+        batcher.dropOldest()
+        metrics.dropped++
+        metrics.waiting--
+        return true
+      case 'sample': {
+        const dropped = batcher.clear()
+        metrics.dropped += dropped
+        metrics.waiting -= dropped
+        return true
+      }
+    }
+  }
+
+  /** Whatever has changed: results out, batches in, gate and end as they should be. */
+  private advance(): void {
+    this.release()
+    this.dispatch()
+    if (this.ended === undefined || this.over) return
+    if (this.inFlight > 0 || this.batcher.waiting > 0 || this.queue.head !== undefined) return
+    const { error } = this.ended
+    const outer = enterScope(this.scope)
+    try {
+      if (error) this.subscriber.error(error.value)
+      else this.subscriber.complete()
+    } finally {
+      leaveScope(outer)
+    }
+  }
+
+  private dispatch(): void {
+    if (this.lease === undefined || this.over) return
+    const window = ORDER_WINDOW * this.concurrency
+    while (this.inFlight < this.concurrency && this.queue.length < window && this.gates.closed === 0) {
+      const items = this.batcher.take()
+      if (items === undefined) break
+      this.send(items, this.lease.handler)
+    }
+    this.setGate()
+  }
+
+  private setGate(): void {
+    const { bufferSize, limits } = this.options
+    this.limit = Math.min(bufferSize, this.capacity - this.unreleased)
+    const room = this.limit - this.batcher.waiting
+    if (room <= 0) this.gate.close()
+    else if (room >= Math.min(limits.maxItems, (bufferSize + 1) >> 1)) this.gate.open()
+  }
+
+  private send(items: I[], handler: Handler<I, unknown>): void {
+    const batch = new Batch<I>(items)
+    this.inFlight++
+    this.unreleased += items.length
+    this.metrics.inFlight++
+    this.metrics.waiting -= items.length
+    if (this.options.ordered) this.queue.append(batch)
+    this.call(items, handler).then(
+      (values) => this.succeeded(batch, values),
+      (error: unknown) => this.failed(batch, error),
+    )
+  }
+
+  private call(items: readonly I[], handler: Handler<I, unknown>): Promise<readonly unknown[]> {
+    try {
+      if (handler.codec !== 'array') return handler.call(items, this.callOptions)
+      const array = items[0] as unknown as readonly I[]
+      return handler.call(array, this.callOptions).then((result: unknown) => [result])
+    } catch (error) {
+      return Promise.reject(error)
+    }
+  }
+
+  private succeeded(batch: Batch<I>, values: readonly unknown[]): void {
+    if (this.over) return
+    try {
+      batch.done(this.shape(batch.items, values))
+    } catch (error) {
+      this.failed(batch, error)
+      return
+    }
+    if (!this.options.ordered) this.queue.append(batch)
+    this.returned(batch)
+  }
+
+  private failed(batch: Batch<I>, error: unknown): void {
+    if (this.over) return
+    batch.failed(error, isFatal(error))
+    if (this.options.isolateErrors && !batch.fatal && batch.items.length > 1) {
+      // The batch keeps its place in the queue and among those in flight meanwhile.
+      void this.isolate(batch)
+      return
+    }
+    this.countFailed(batch)
+    if (!this.options.ordered) this.queue.append(batch)
+    this.returned(batch)
+  }
+
+  private async isolate(batch: Batch<I>): Promise<void> {
+    batch.state = 'running'
+    const { handler } = this.lease!
+    const first = this.options.onError === 'error'
+    const parts = await findCulprits(
+      batch,
+      async (items) => {
+        if (this.over) throw new PythonAbortError()
+        return this.shape(items, await this.call(items, handler))
+      },
+      first,
+    )
+    if (this.over) return
+    // The batch itself keeps its place as an empty one, with the parts behind it.
+    batch.done([])
+    batch.size = 0
+    if (!this.options.ordered) this.queue.append(batch)
+    let last = batch
+    for (const part of parts) {
+      if (part.state === 'failed') this.countFailed(part)
+      this.queue.insertAfter(last, part)
+      last = part
+    }
+    this.returned(batch)
+  }
+
+  private countFailed(batch: Batch<I>): void {
+    this.metrics.failed += batch.items.length
+    if (!batch.fatal && this.options.onError !== 'error') return
+    // The stream will end with this batch's error: only what comes before it in order still has to go out.
+    this.intake.unsubscribe()
+    this.metrics.waiting -= this.batcher.clear()
+  }
+
+  /** A batch has come back from Python. */
+  private returned(batch: Batch<I>): void {
+    this.inFlight--
+    this.metrics.inFlight--
+    this.metrics.batchDone(batch.items.length, performance.now() - batch.sent)
+    this.advance()
+    if (!this.over) this.tell()
+  }
+
+  private tell(): void {
+    try {
+      this.options.onMetrics?.(this.metrics)
+    } catch (error) {
+      this.subscriber.error(error)
+    }
+  }
+
+  /** The handler's answer as the values that go downstream. */
+  private shape(items: readonly I[], values: readonly unknown[]): readonly unknown[] {
+    if (this.mode === 'flatMap') return values
+    if (values.length !== items.length) {
+      throw new ResultError(
+        {
+          code: 'ERR_RESULT_LENGTH',
+          type: 'ResultLengthError',
+          message: `${values.length} results for ${items.length} items`,
+          traceback: '',
+          notes: [],
+          cause: null,
+          item: null,
+        },
+        { handler: this.lease?.handler.name, batchSize: items.length },
+      )
+    }
+    return this.mode === 'filter' ? items.filter((_, i) => values[i]) : values
+  }
+
+  /** Results downstream, as far as they are ready and a gate there does not stop them. */
+  private release(): void {
+    if (this.releasing || this.over) return
+    this.releasing = true
+    const outer = enterScope(this.scope)
+    try {
+      for (let batch = this.queue.head; batch !== undefined; batch = this.queue.head) {
+        if (batch.state === 'running') break
+        if (batch.state === 'failed') batch.done(settleFailure(this.options.onError, this.mode, batch))
+        if (this.over || !this.emit(batch)) break
+        this.queue.removeHead()
+        this.unreleased -= batch.size
+      }
+    } catch (error) {
+      this.subscriber.error(error)
+    } finally {
+      leaveScope(outer)
+      this.releasing = false
+    }
+  }
+
+  /** False: the batch has not gone out completely. */
+  private emit(batch: Batch<I>): boolean {
+    const { subscriber, gates } = this
+    const values = batch.values as readonly R[]
+    const from = batch.at
+    let at = from
+    while (at < values.length && gates.closed === 0 && !subscriber.closed) subscriber.next(values[at++]!)
+    batch.at = at
+    this.metrics.itemsOut += at - from
+    return at === values.length && !subscriber.closed
+  }
+
+  private readonly abort = (): void => {
+    this.subscriber.error(new PythonAbortError(this.options.signal?.reason, `${this.name}: the stream was aborted`))
+  }
+
+  /** Completed, failed or unsubscribed. */
+  private end(): void {
+    this.over = true
+    this.options.signal?.removeEventListener('abort', this.abort)
+    this.intake.unsubscribe()
+    this.metrics.waiting -= this.batcher.clear()
+    this.metrics.inFlight -= this.inFlight
+    if (this.inFlight > 0) this.controller.abort(new PythonAbortError(undefined, `${this.name}: the stream has ended`))
+    this.inFlight = 0
+    this.queue.clear()
+    this.gates.dispose()
+    this.gate.dispose()
+    this.lease?.release()
+    this.tell()
+  }
+}

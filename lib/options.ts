@@ -1,0 +1,284 @@
+import { inspect } from 'node:util'
+import { OptionError } from './errors'
+import type { CallOptions, CodecName, HandlerMode, HandlerSpec } from './pool/handler'
+
+/** How the interpreters of a pool share the process. */
+export type Isolation = 'auto' | 'shared' | 'namespace'
+
+/** Options of `PythonPool.open`. */
+export interface PoolOptions {
+  /** The Python to run: an executable, or a folder that holds one. Default: found by looking in the usual places. */
+  python?: string
+  /** Folders that join `sys.path`. */
+  path?: string | readonly string[]
+  /** A requirements file: a cached environment with these packages is made before the pool opens. */
+  requirements?: string
+  /** How many interpreters (default 1). */
+  size?: number | { min?: number; max?: number }
+  /** Default `'auto'`. */
+  isolation?: Isolation
+  /** A name for errors, threads and logs (default `'python'`). */
+  name?: string
+  /** Called with each line of progress while an environment for `requirements` is made; default: standard error. */
+  onProgress?: (line: string) => void
+}
+
+/** Pool options, checked, with all defaults. */
+export interface CompletePoolOptions {
+  python: string | undefined
+  path: readonly string[]
+  requirements: string | undefined
+  size: { min: number; max: number }
+  isolation: Isolation
+  name: string
+  onProgress: ((line: string) => void) | undefined
+}
+
+/** Options of `pool.handler`. */
+export interface HandlerOptions {
+  /** Run once in each interpreter before the handler's first batch, such as `'salary:load'`. */
+  init?: HandlerSpec
+  /** How items travel (default `'json'`). */
+  codec?: CodecName
+}
+
+/** Options of `pool.handler` with those that operators use. */
+export interface HandlerModeOptions extends HandlerOptions {
+  mode?: HandlerMode
+  seed?: unknown
+}
+
+/** Handler options, checked, with all defaults. */
+export interface CompleteHandlerOptions {
+  init: HandlerSpec | undefined
+  codec: CodecName
+  mode: HandlerMode
+  seed: unknown
+}
+
+const POOL_KEYS = ['python', 'path', 'requirements', 'size', 'isolation', 'name', 'onProgress']
+const ISOLATIONS: readonly Isolation[] = ['auto', 'shared', 'namespace']
+const CODECS: readonly CodecName[] = ['string', 'json', 'buffer', 'array']
+const MODES: readonly HandlerMode[] = ['map', 'filter', 'flatMap', 'scan']
+const CALL_KEYS: readonly string[] = ['timeout', 'signal', 'transfer']
+const MAX_INTERPRETERS = 256
+/** What timers take: above it Node would fire at once. */
+const MAX_TIME = 2 ** 31 - 1
+const NO_OPTIONS: CallOptions = Object.freeze({})
+
+/** Checks the options of `PythonPool.open`; throws an `OptionError` that names all problems. */
+export function validatePoolOptions(options: PoolOptions = {}): CompletePoolOptions {
+  const check = new Checker('PythonPool.open')
+  if (!check.object('options', options, POOL_KEYS)) throw new OptionError(check.problems)
+  const { onProgress } = options
+  if (onProgress !== undefined && typeof onProgress !== 'function') {
+    check.problem("'onProgress' must be a function", onProgress)
+  }
+  const complete = {
+    python: check.text('python', options.python),
+    path: checkFolders(check, options.path),
+    requirements: check.text('requirements', options.requirements),
+    size: checkSize(check, options.size),
+    isolation: check.oneOf('isolation', options.isolation, ISOLATIONS) ?? 'auto',
+    name: check.text('name', options.name) ?? 'python',
+    onProgress,
+  }
+  check.done()
+  return complete
+}
+
+/** Checks what `pool.handler` is given; throws an `OptionError` that names all problems. */
+export function validateHandler(spec: HandlerSpec, options: HandlerModeOptions = {}): CompleteHandlerOptions {
+  const check = new Checker('pool.handler')
+  if (!isHandlerSpec(spec)) check.problem(`the handler must be ${SPEC}`, spec)
+  if (!check.object('options', options, ['init', 'codec', 'mode', 'seed'])) throw new OptionError(check.problems)
+  const { init, codec } = checkHandlerOptions(check, options)
+  const mode = check.oneOf('mode', options.mode, MODES) ?? 'map'
+  if (codec === 'array' && mode !== 'map') check.problem(`codec 'array' is not for mode '${mode}'`)
+  check.done()
+  return { init, codec: codec ?? 'json', mode, seed: options.seed }
+}
+
+/** Checks the options of `handler.call`; throws an `OptionError` that names all problems. Allocates nothing where there are none. */
+export function validateCallOptions(options?: CallOptions): CallOptions {
+  if (options === undefined) return NO_OPTIONS
+  if (areCallOptions(options)) return options
+  const check = new Checker('handler.call')
+  if (check.object('options', options, CALL_KEYS)) {
+    check.time('timeout', options.timeout, false)
+    check.signal('signal', options.signal)
+    check.flag('transfer', options.transfer)
+  }
+  check.done()
+  return options
+}
+
+function areCallOptions(options: CallOptions): boolean {
+  if (typeof options !== 'object' || options === null) return false
+  for (const key in options) if (!CALL_KEYS.includes(key)) return false
+  const { timeout, signal, transfer } = options
+  return (
+    (timeout === undefined || (typeof timeout === 'number' && timeout > 0 && timeout <= MAX_TIME)) &&
+    (signal === undefined || signal instanceof AbortSignal) &&
+    (transfer === undefined || typeof transfer === 'boolean')
+  )
+}
+
+const SPEC = "a name such as 'module:function' or 'folder/file.py:function', or { source: 'Python code' }"
+
+/** Whether a value names a handler, or holds its source. */
+export function isHandlerSpec(value: unknown): value is HandlerSpec {
+  if (typeof value === 'string') return isText(value)
+  if (typeof value !== 'object' || value === null) return false
+  const { source, function: name } = value as { source?: unknown; function?: unknown }
+  return (
+    typeof source === 'string' && isText(source) && (name === undefined || (typeof name === 'string' && isText(name)))
+  )
+}
+
+/** The handler options among others, checked. */
+export function checkHandlerOptions(check: Checker, { init, codec }: HandlerOptions): HandlerOptions {
+  if (init !== undefined && !isHandlerSpec(init)) check.problem(`'init' must be ${SPEC}`, init)
+  return { init, codec: check.oneOf('codec', codec, CODECS) }
+}
+
+function checkFolders(check: Checker, path: unknown): readonly string[] {
+  if (path === undefined) return []
+  const folders: unknown[] = Array.isArray(path) ? path : [path]
+  if (folders.every((folder) => typeof folder === 'string' && isText(folder))) return [...folders] as string[]
+  check.problem("'path' must be a folder or a list of folders", path)
+  return []
+}
+
+function checkSize(check: Checker, size: unknown): { min: number; max: number } {
+  if (typeof size !== 'object' || size === null) {
+    const count = check.whole('size', size, 1, MAX_INTERPRETERS) ?? 1
+    return { min: count, max: count }
+  }
+  if (!check.object('size', size, ['min', 'max'])) return { min: 1, max: 1 }
+  const given = size as { min?: number; max?: number }
+  const min = check.whole('size.min', given.min, 1, MAX_INTERPRETERS) ?? 1
+  const max = check.whole('size.max', given.max, 1, MAX_INTERPRETERS) ?? min
+  if (min > max) check.problem(`'size.min' (${min}) must not be above 'size.max' (${max})`)
+  return { min, max }
+}
+
+/** Collects what is wrong with a set of options, so that all of it can be said at once. */
+export class Checker {
+  readonly problems: string[] = []
+
+  /** `where` is the function that was given the options. */
+  constructor(private readonly where: string) {}
+
+  /** `expected` is a sentence about what should be there; `got`, where given, is what is. */
+  problem(expected: string, ...got: [value?: unknown]): void {
+    const shown = got.length === 0 ? '' : `; got ${show(got[0])}`
+    this.problems.push(`${this.where}: ${expected}${shown}`)
+  }
+
+  /** Whether `value` is an object; each key that is not known is a problem. `reasons` says why for some keys. */
+  object(
+    name: string,
+    value: unknown,
+    known: readonly string[],
+    reasons: Readonly<Record<string, string>> = {},
+  ): boolean {
+    if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+      this.problem(name === 'options' ? 'the options must be an object' : `'${name}' must be an object`, value)
+      return false
+    }
+    const prefix = name === 'options' ? '' : `${name}.`
+    for (const key of Object.keys(value)) {
+      if (known.includes(key) || (value as Record<string, unknown>)[key] === undefined) continue
+      const near = closest(key, known)
+      const hint = reasons[key] ?? (near ? `did you mean '${prefix}${near}'?` : `known are ${known.join(', ')}`)
+      this.problem(`'${prefix}${key}' is not an option here: ${hint}`)
+    }
+    return true
+  }
+
+  whole(name: string, value: unknown, min: number, max: number): number | undefined {
+    if (value === undefined) return undefined
+    if (Number.isInteger(value) && (value as number) >= min && (value as number) <= max) return value as number
+    this.problem(`'${name}' must be a whole number from ${min} to ${max}`, value)
+    return undefined
+  }
+
+  /** Milliseconds, not necessarily whole. */
+  time(name: string, value: unknown, zero: boolean): number | undefined {
+    if (value === undefined) return undefined
+    if (typeof value === 'number' && value <= MAX_TIME && (zero ? value >= 0 : value > 0)) return value
+    this.problem(`'${name}' must be a time in milliseconds ${zero ? 'from 0' : 'above 0'} to ${MAX_TIME}`, value)
+    return undefined
+  }
+
+  flag(name: string, value: unknown): boolean | undefined {
+    if (value === undefined || typeof value === 'boolean') return value
+    this.problem(`'${name}' must be true or false`, value)
+    return undefined
+  }
+
+  text(name: string, value: unknown): string | undefined {
+    if (value === undefined || (typeof value === 'string' && isText(value))) return value
+    this.problem(`'${name}' must be a text that is not empty`, value)
+    return undefined
+  }
+
+  oneOf<T extends string>(name: string, value: unknown, values: readonly T[]): T | undefined {
+    if (value === undefined || values.includes(value as T)) return value as T | undefined
+    this.problem(`'${name}' must be one of ${values.map((one) => `'${one}'`).join(', ')}`, value)
+    return undefined
+  }
+
+  signal(name: string, value: unknown): AbortSignal | undefined {
+    if (value === undefined) return undefined
+    const signal = value as Partial<AbortSignal> | null
+    if (typeof signal?.aborted === 'boolean' && typeof signal.addEventListener === 'function')
+      return value as AbortSignal
+    this.problem(`'${name}' must be an AbortSignal`, value)
+    return undefined
+  }
+
+  /** Throws an `OptionError` where there was a problem. */
+  done(): void {
+    if (this.problems.length > 0) throw new OptionError(this.problems)
+  }
+}
+
+/** Neither empty nor with a NUL, which ends a text for the operating system. */
+function isText(value: string): boolean {
+  return value.trim() !== '' && !value.includes('\0')
+}
+
+function show(value: unknown): string {
+  const text = inspect(value, { depth: 1, breakLength: Infinity, maxStringLength: 60, maxArrayLength: 5 })
+  return text.length > 120 ? `${text.slice(0, 117)}...` : text
+}
+
+/** The known key that a misspelt one most likely stands for. */
+function closest(key: string, known: readonly string[]): string | undefined {
+  const wrong = key.toLowerCase()
+  let best: string | undefined
+  let least = Math.max(1, Math.floor(key.length / 3)) + 1
+  for (const candidate of known) {
+    const distance = editDistance(wrong, candidate.toLowerCase())
+    if (distance < least) {
+      least = distance
+      best = candidate
+    }
+  }
+  return best
+}
+
+function editDistance(a: string, b: string): number {
+  let row = Array.from({ length: b.length + 1 }, (_, i) => i)
+  for (let i = 1; i <= a.length; i++) {
+    const next = [i]
+    for (let j = 1; j <= b.length; j++) {
+      const change = row[j - 1]! + (a[i - 1] === b[j - 1] ? 0 : 1)
+      next.push(Math.min(change, row[j]! + 1, next[j - 1]! + 1))
+    }
+    row = next
+  }
+  return row[b.length]!
+}

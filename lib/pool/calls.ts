@@ -1,0 +1,263 @@
+import { type PoolClosedError, PythonAbortError, PythonTimeoutError } from '../errors'
+import type { NativePool } from '../native'
+import type { Channel } from './channel'
+import type { CallOptions } from './handler'
+import { PendingCall } from './pending'
+
+/** Numbers before the lengths in a call's row; see native/binding/pool.cc. */
+const ROW_HEADER = 6
+/** Code units after which calls are sent at once rather than at the end of the turn. */
+const FLUSH_UNITS = 1 << 18
+/** Milliseconds between two attempts to interrupt Python code that swallowed the last one. */
+const INTERRUPT_AGAIN = 50
+
+/**
+ * A pool's calls: what is made in one turn of the event loop goes to the native side in one crossing, and each call is
+ * followed until it is settled.
+ */
+export class PoolCalls {
+  /** Where the lengths of the row that is being written start. */
+  lengthsAt = 0
+  private readonly open = new Set<PendingCall>()
+  private texts: string[] = []
+  private units = 0
+  /** Integers of the outbox that are in use. */
+  private used = 0
+  private scheduled = false
+  private readonly flushLater = () => this.flush()
+  private readonly settled = (call: PendingCall) => this.onSettled(call)
+  private idle: (() => void) | undefined
+  private readonly signals = new WeakMap<AbortSignal, Set<PendingCall>>()
+  private handlerIds = 0
+  private readonly freeHandlerIds: number[] = []
+  private seatTurn = 0
+  private closedBy: PoolClosedError | undefined
+
+  /**
+   * @param seats the interpreters' seats at the native queue
+   * @param hosts the seats that have a host of their own: all in private copies, one where they share an interpreter
+   */
+  constructor(
+    readonly native: NativePool,
+    private readonly channel: Channel,
+    readonly seats: number[],
+    readonly hosts: number[],
+  ) {}
+
+  get pending(): number {
+    return this.open.size
+  }
+
+  create(handler?: string, batchSize?: number, finish?: (value: unknown) => unknown): PendingCall {
+    if (this.closedBy !== undefined) throw this.closedBy
+    const call = new PendingCall(handler, batchSize, this.settled, finish)
+    this.open.add(call)
+    this.channel.await()
+    return call
+  }
+
+  /** Refuses further calls. */
+  close(error: PoolClosedError): void {
+    this.closedBy = error
+  }
+
+  /** Resolves when no call is open. */
+  async drained(): Promise<void> {
+    if (this.open.size === 0) return
+    await new Promise<void>((resolve) => {
+      this.idle = resolve
+    })
+  }
+
+  /** Fails every open call with this error: takes back what waits, interrupts what runs. */
+  cancelAll(error: Error): void {
+    for (const call of [...this.open]) this.cancel(call, error)
+  }
+
+  /** Ends the call with an error now; Python is stopped as soon as it can be. */
+  cancel(call: PendingCall, error: unknown): void {
+    if (call.settled) return
+    this.flush()
+    const { number } = call
+    call.fail(error)
+    if (number !== 0) this.interrupt(number, call)
+  }
+
+  /** Puts the time limit and the signal of the options on a call. */
+  limit(call: PendingCall, { timeout, signal }: CallOptions): void {
+    if (signal?.aborted) {
+      call.fail(new PythonAbortError(signal.reason))
+      return
+    }
+    let timer: NodeJS.Timeout | undefined
+    if (timeout !== undefined) {
+      timer = setTimeout(() => this.cancel(call, new PythonTimeoutError(timeout, call.handler)), timeout)
+    }
+    const group = signal === undefined ? undefined : this.groupOf(signal)
+    group?.add(call)
+    call.release = () => {
+      clearTimeout(timer)
+      group?.delete(call)
+    }
+  }
+
+  /** Begins a row with room for `lengths` lengths; lengthsAt says where they go. */
+  row(lengths: number): Int32Array {
+    this.channel.begin(this)
+    this.lengthsAt = this.used + ROW_HEADER
+    return this.channel.reserveOutbox(this.lengthsAt + lengths)
+  }
+
+  /** Sends the row that was begun. */
+  submitText(
+    call: PendingCall,
+    handler: number,
+    seat: number,
+    count: number,
+    text: string,
+    units: number,
+    lengths: number,
+  ): void {
+    const at = this.used
+    const numbers = this.channel.outbox
+    call.number = this.channel.add(call)
+    numbers[at] = call.number
+    numbers[at + 1] = handler
+    numbers[at + 2] = seat
+    numbers[at + 3] = count
+    numbers[at + 4] = units
+    numbers[at + 5] = lengths
+    this.used = at + ROW_HEADER + lengths
+    this.texts.push(text)
+    this.units += units
+    if (this.units >= FLUSH_UNITS) this.flush()
+    else if (!this.scheduled) {
+      this.scheduled = true
+      queueMicrotask(this.flushLater)
+    }
+  }
+
+  submitBinary(
+    call: PendingCall,
+    handler: number,
+    seat: number,
+    views: ArrayBufferView[],
+    crossings: Uint8Array,
+  ): void {
+    this.flush() // calls keep their order
+    call.number = this.channel.add(call)
+    try {
+      this.native.submitBinary(call.number, seat, handler, views, crossings)
+    } catch (error) {
+      this.channel.remove(call.number)
+      call.number = 0
+      throw error
+    }
+  }
+
+  /** Sends what was collected in this turn. */
+  flush(): void {
+    this.scheduled = false
+    this.channel.end(this)
+    const { used, texts, units } = this
+    if (used === 0) return
+    this.used = 0
+    this.units = 0
+    this.texts = []
+    this.native.submit(texts.length === 1 ? texts[0]! : texts.join(''), units, used)
+  }
+
+  /** Asks the host of one interpreter, and gives its answer. */
+  control(seat: number, request: object, handler?: string): Promise<unknown> {
+    this.flush()
+    const call = this.create(handler)
+    call.number = this.channel.add(call)
+    const text = JSON.stringify(request)
+    this.native.control(call.number, seat, text, text.length)
+    return call.promise
+  }
+
+  /** Asks every host, or that of one seat. Fails with the first error, after all have answered. */
+  async controlHosts(request: object, seat: number, handler?: string): Promise<void> {
+    const seats = seat >= 0 ? [seat] : this.hosts
+    const answers = await Promise.allSettled(seats.map((one) => this.control(one, request, handler)))
+    const failed = answers.find((answer) => answer.status === 'rejected')
+    if (failed !== undefined) throw failed.reason
+  }
+
+  /** Starts an interpreter; resolves when it is ready. */
+  start(): Promise<unknown> {
+    const call = this.create()
+    call.number = this.channel.add(call)
+    this.seats.push(this.native.start(call.number))
+    return call.promise
+  }
+
+  /** Lets an interpreter go; resolves when it has gone. Not a call that anything waits for by itself. */
+  stop(seat: number): Promise<unknown> {
+    const call = new PendingCall(undefined, undefined, () => {})
+    call.number = this.channel.add(call)
+    this.native.stop(seat, call.number)
+    return call.promise
+  }
+
+  takeHandlerId(): number {
+    return this.freeHandlerIds.pop() ?? this.handlerIds++
+  }
+
+  /** Drops a handler everywhere; its id is free again when all interpreters have done so. */
+  async forgetHandler(id: number, seat: number): Promise<void> {
+    const forgotten = this.seats.map((one) => {
+      const call = this.create()
+      call.number = this.channel.add(call)
+      this.native.forget(call.number, one, id)
+      return call.promise
+    })
+    await Promise.all(forgotten)
+    await this.controlHosts({ op: 'close', id }, seat)
+    this.freeHandlerIds.push(id)
+  }
+
+  /** The next seat in turn, for what is bound to one. */
+  nextSeat(): number {
+    return this.seats[this.seatTurn++ % this.seats.length]!
+  }
+
+  private interrupt(number: number, call: PendingCall): void {
+    const answer = this.native.cancel(number)
+    if (answer === 1) this.channel.remove(number)
+    if (answer !== 2) return
+    const again = setInterval(() => {
+      if (!this.channel.has(number, call) || this.native.cancel(number) !== 2) clearInterval(again)
+    }, INTERRUPT_AGAIN)
+    again.unref()
+  }
+
+  private groupOf(signal: AbortSignal): Set<PendingCall> {
+    let group = this.signals.get(signal)
+    if (group === undefined) {
+      group = new Set()
+      this.signals.set(signal, group)
+      const calls = group
+      // One listener for all calls with this signal: a stream makes thousands.
+      signal.addEventListener(
+        'abort',
+        () => {
+          for (const call of [...calls]) this.cancel(call, new PythonAbortError(signal.reason))
+        },
+        { once: true },
+      )
+    }
+    return group
+  }
+
+  private onSettled(call: PendingCall): void {
+    this.open.delete(call)
+    this.channel.unawait()
+    if (this.open.size === 0 && this.idle !== undefined) {
+      const { idle } = this
+      this.idle = undefined
+      idle()
+    }
+  }
+}

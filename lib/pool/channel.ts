@@ -1,0 +1,214 @@
+import { decodeBinary } from '../codec/binary'
+import { decodeJson } from '../codec/json'
+import { cutStrings } from '../codec/string'
+import { RxjsPythonError } from '../errors'
+import { BlockKind, type NativeChannel, native, ResultStatus } from '../native'
+import type { PendingCall } from './pending'
+
+/** What a pool does with results that are not a call's. */
+export interface OutputReceiver {
+  output(stream: number, text: string): void
+  log(record: string): void
+}
+
+/** Whoever writes rows into the outbox. */
+export interface OutboxWriter {
+  flush(): void
+}
+
+/** What precedes a block's own numbers; see native/binding/channel.cc. */
+const BLOCK_HEADER = 3
+const START_SIZE = 1 << 14
+/** Milliseconds that results may keep the event loop before others get a turn. */
+const SLICE = 4
+
+/**
+ * This JavaScript thread's end of the result channel: numbers the calls of all pools on the thread, and brings each
+ * result to its call.
+ */
+export class Channel {
+  /** Describes results; the native side writes it. */
+  private inbox = new Int32Array(START_SIZE)
+  /** Describes calls; the native side reads it when they are submitted. */
+  outbox = new Int32Array(START_SIZE)
+  readonly native: NativeChannel
+
+  /** By call number; number 0 is never used. */
+  private readonly calls: (PendingCall | undefined)[] = [undefined]
+  private readonly freeNumbers: number[] = []
+  private awaited = 0
+  private draining = false
+  private writer: OutboxWriter | undefined
+  private readonly receivers = new Map<number, OutputReceiver>()
+  private nextPool = 1
+
+  constructor() {
+    this.native = new (native().NativeChannel)(() => this.drain())
+    this.native.setInbox(this.inbox)
+    this.native.setOutbox(this.outbox)
+  }
+
+  /** Gives the call a number that its result will carry. The number is free again after that result. */
+  add(call: PendingCall): number {
+    const number = this.freeNumbers.pop() ?? this.calls.length
+    this.calls[number] = call
+    return number
+  }
+
+  /** For a call that was taken back before it ran: no result will come. */
+  remove(number: number): void {
+    this.calls[number] = undefined
+    this.freeNumbers.push(number)
+  }
+
+  /** Whether the number still stands for this call. */
+  has(number: number, call: PendingCall): boolean {
+    return this.calls[number] === call
+  }
+
+  /** The process stays alive while results are awaited, and only then. */
+  await(): void {
+    if (this.awaited++ === 0) this.native.ref()
+  }
+
+  unawait(): void {
+    if (--this.awaited === 0) this.native.unref()
+  }
+
+  register(receiver: OutputReceiver): number {
+    const id = this.nextPool++
+    this.receivers.set(id, receiver)
+    return id
+  }
+
+  unregister(pool: number): void {
+    this.receivers.delete(pool)
+  }
+
+  /** Says whose calls the outbox holds; those of another pool are sent first. */
+  begin(writer: OutboxWriter): void {
+    if (this.writer !== undefined && this.writer !== writer) this.writer.flush()
+    this.writer = writer
+  }
+
+  end(writer: OutboxWriter): void {
+    if (this.writer === writer) this.writer = undefined
+  }
+
+  /** Makes room for `size` integers in the outbox, keeping what it holds. */
+  reserveOutbox(size: number): Int32Array {
+    if (size > this.outbox.length) {
+      this.outbox = grown(this.outbox, size)
+      this.native.setOutbox(this.outbox)
+    }
+    return this.outbox
+  }
+
+  private drain(): void {
+    if (this.draining) return
+    this.draining = true
+    const until = performance.now() + SLICE
+    try {
+      for (;;) {
+        const value = this.native.next()
+        if (value === undefined) break
+        if (typeof value === 'number') {
+          this.inbox = grown(this.inbox, value)
+          this.native.setInbox(this.inbox)
+          continue
+        }
+        this.take(value)
+        if (performance.now() > until) {
+          setImmediate(() => this.drain())
+          break
+        }
+      }
+    } finally {
+      this.draining = false
+    }
+  }
+
+  private take(value: string | ArrayBuffer[] | null): void {
+    const numbers = this.inbox
+    switch (numbers[0] as BlockKind) {
+      case BlockKind.Text:
+        this.takeTexts(value as string | null, BLOCK_HEADER + numbers[2]!)
+        break
+      case BlockKind.Binary:
+        this.takeArrays(value as ArrayBuffer[])
+        break
+      case BlockKind.Output:
+        this.receivers.get(numbers[1]!)?.output(numbers[BLOCK_HEADER]!, (value as string | null) ?? '')
+        break
+      case BlockKind.Log:
+        this.receivers.get(numbers[1]!)?.log((value as string | null) ?? '')
+        break
+    }
+  }
+
+  private takeTexts(text: string | null, end: number): void {
+    const numbers = this.inbox
+    let from = 0
+    for (let at = BLOCK_HEADER; at < end; ) {
+      const number = numbers[at]!
+      const status = numbers[at + 1] as ResultStatus
+      const count = numbers[at + 2]!
+      at += 3
+      const call = this.calls[number]
+      this.remove(number)
+      let size = 0
+      for (let i = 0; i < count; i++) size += numbers[at + i]!
+      if (call !== undefined && !call.settled) {
+        if (text === null) {
+          call.fail(new RxjsPythonError('ERR_RESULT_ENCODE', 'the result is longer than a JavaScript string can be'))
+        } else {
+          this.settleText(call, text, from, size, status, at, count)
+        }
+      }
+      from += size
+      at += count
+    }
+  }
+
+  private settleText(
+    call: PendingCall,
+    text: string,
+    from: number,
+    size: number,
+    status: ResultStatus,
+    at: number,
+    count: number,
+  ): void {
+    if (status === ResultStatus.Error) {
+      call.failReport(text.substring(from, from + size))
+    } else if (call.strings) {
+      call.succeed(cutStrings(text, from, this.inbox, at, count))
+    } else {
+      const own = size === text.length ? text : text.substring(from, from + size)
+      call.succeed(decodeJson(own, status === ResultStatus.Specials))
+    }
+  }
+
+  private takeArrays(buffers: ArrayBuffer[]): void {
+    const number = this.inbox[BLOCK_HEADER]!
+    const count = this.inbox[BLOCK_HEADER + 2]!
+    const call = this.calls[number]
+    this.remove(number)
+    if (call === undefined || call.settled) return
+    call.succeed(decodeBinary(buffers, this.inbox, BLOCK_HEADER + 3, count, call.inputs))
+  }
+}
+
+function grown(numbers: Int32Array, size: number): Int32Array<ArrayBuffer> {
+  const larger = new Int32Array(2 ** Math.ceil(Math.log2(size)))
+  larger.set(numbers)
+  return larger
+}
+
+let channel: Channel | undefined
+
+/** The channel of this JavaScript thread. */
+export function threadChannel(): Channel {
+  channel ??= new Channel()
+  return channel
+}

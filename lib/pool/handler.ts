@@ -1,0 +1,217 @@
+import { encodeBinary, type TypedArray } from '../codec/binary'
+import { encodeJson } from '../codec/json'
+import { writeLengths } from '../codec/string'
+import { EncodeError, PoolClosedError } from '../errors'
+import { CODEC_NUMBERS } from '../native'
+import { type CompleteHandlerOptions, validateCallOptions } from '../options'
+import type { PendingCall } from './pending'
+import type { PythonPool } from './pool'
+import { type PythonSpec, parseSpec, specName } from './spec'
+
+/** How items travel between JavaScript and Python. */
+export type CodecName = 'string' | 'json' | 'buffer' | 'array'
+
+/** What a handler's results mean; operators choose it. */
+export type HandlerMode = 'map' | 'filter' | 'flatMap' | 'scan'
+
+/** `'module:function'`, `'folder/file.py:function'` (function `handle` where none is named), or Python source. */
+export type HandlerSpec = string | { source: string; function?: string }
+
+export interface CallOptions {
+  /** Milliseconds from the call to its result; then Python is interrupted and the call fails with `ERR_TIMEOUT`. */
+  timeout?: number
+  /** Aborting it takes the call back or interrupts Python; the call fails with `ERR_ABORTED`. */
+  signal?: AbortSignal
+  /** Codecs `buffer` and `array`: move the buffers to Python instead of copying them; the caller's are detached. */
+  transfer?: boolean
+}
+
+/** What one call takes: a list of items, or with codec `array` one typed array. */
+export type BatchOf<I> = readonly I[] | (I extends TypedArray ? I : never)
+/** What one call gives. */
+export type ResultsOf<O> = O extends TypedArray ? O : O[]
+
+/** A Python function, ready to be called with batches. Made by `pool.handler`. */
+export interface Handler<I = unknown, O = unknown> {
+  readonly name: string
+  readonly codec: CodecName
+  readonly mode: HandlerMode
+  readonly pool: PythonPool
+  /**
+   * Runs the function over one batch.
+   *
+   * @throws PythonError (also HandlerError, ResultError) for what went wrong in Python, EncodeError for an item that the
+   * codec cannot carry, PythonTimeoutError, PythonAbortError, PoolClosedError
+   */
+  call(batch: BatchOf<I>, options?: CallOptions): Promise<ResultsOf<O>>
+  /** An estimate of an item's size in bytes, for batch limits. */
+  sizeOf(item: I): number
+  /** The same function in another mode, on the same pool. */
+  variant<R>(mode: HandlerMode, options?: { seed?: unknown }): Handler<I, R>
+  /** Forgets the function in all interpreters. Calls that were made before still get their results. */
+  close(): Promise<void>
+}
+
+export class PythonHandler<I, O> implements Handler<I, O> {
+  readonly name: string
+  readonly codec: CodecName
+  readonly mode: HandlerMode
+  private readonly id: number
+  private readonly spec: PythonSpec
+  private readonly init: PythonSpec | null
+  /** The seat that a scan, whose state lives in one interpreter, is bound to; -1 for any. */
+  private readonly seat: number
+  private readonly ready: Promise<void>
+  private isReady = false
+  private closing: Promise<void> | undefined
+  private readonly finish: ((value: unknown) => unknown) | undefined
+
+  constructor(
+    readonly pool: PythonPool,
+    private readonly given: HandlerSpec,
+    private readonly options: CompleteHandlerOptions,
+  ) {
+    this.codec = options.codec
+    this.mode = options.mode
+    this.spec = parseSpec(given, pool.path)
+    this.init = options.init === undefined ? null : parseSpec(options.init, pool.path)
+    this.name = specName(this.spec)
+    this.finish = finisher(this.mode, this.codec)
+    this.id = pool.calls.takeHandlerId()
+    const codecIn = CODEC_NUMBERS[this.codec]
+    // A filter answers with one text of 0 and 1, whatever its items are.
+    const codecOut = this.mode === 'filter' ? CODEC_NUMBERS.string : codecIn
+    pool.calls.native.defineHandler(this.id, codecIn, codecOut, this.mode === 'map' || this.mode === 'scan')
+    this.seat = this.mode === 'scan' ? pool.calls.nextSeat() : -1
+    this.ready = this.open()
+    // Reported by the first call; an error that nobody calls for is nobody's error.
+    this.ready.catch(() => {})
+  }
+
+  call(batch: BatchOf<I>, options?: CallOptions): Promise<ResultsOf<O>> {
+    let call: PendingCall
+    try {
+      const checked = validateCallOptions(options)
+      if (this.closing !== undefined) throw new PoolClosedError(`${this.name}: the handler is closed`)
+      if (this.codec !== 'array' && !Array.isArray(batch)) {
+        throw new EncodeError(`call() takes an array of items with codec '${this.codec}'`)
+      }
+      const size = Array.isArray(batch) ? batch.length : 1
+      call = this.pool.calls.create(this.name, size, this.finish)
+      call.strings = this.codec === 'string' || this.mode === 'filter'
+      if (checked.timeout !== undefined || checked.signal !== undefined) this.pool.calls.limit(call, checked)
+      // An empty batch is still a call: the first one tells whether the handler loads.
+      if (!call.settled) {
+        if (this.isReady) this.send(call, batch, checked)
+        else this.sendWhenReady(call, batch, checked)
+      }
+    } catch (error) {
+      return Promise.reject(error)
+    }
+    return call.promise as Promise<ResultsOf<O>>
+  }
+
+  sizeOf(item: I): number {
+    if (typeof item === 'string') return item.length
+    if (ArrayBuffer.isView(item) || item instanceof ArrayBuffer || item instanceof SharedArrayBuffer) {
+      return item.byteLength
+    }
+    try {
+      return JSON.stringify(item)?.length ?? 0
+    } catch {
+      return 0 // encoding it will say what is wrong with it
+    }
+  }
+
+  variant<R>(mode: HandlerMode, options: { seed?: unknown } = {}): Handler<I, R> {
+    return this.pool.handler<I, R>(this.given, {
+      init: this.options.init,
+      codec: this.codec,
+      mode,
+      ...(options.seed === undefined ? {} : { seed: options.seed }),
+    })
+  }
+
+  close(): Promise<void> {
+    this.closing ??= this.forget()
+    return this.closing
+  }
+
+  /** Loads the function in every interpreter that may be asked to run it. */
+  private async open(): Promise<void> {
+    const request = {
+      op: 'open',
+      id: this.id,
+      spec: this.spec,
+      init: this.init,
+      mode: this.mode,
+      codec: this.codec,
+      seed: this.options.seed ?? null,
+    }
+    await this.pool.calls.controlHosts(request, this.seat, this.name)
+    this.isReady = true
+  }
+
+  private async forget(): Promise<void> {
+    await this.ready.catch(() => {})
+    if (this.pool.closed) return
+    await this.pool.calls.forgetHandler(this.id, this.seat)
+  }
+
+  private send(call: PendingCall, batch: BatchOf<I>, options: CallOptions): void {
+    try {
+      this.encode(call, batch, options)
+    } catch (error) {
+      call.fail(error)
+    }
+  }
+
+  private sendWhenReady(call: PendingCall, batch: BatchOf<I>, options: CallOptions): void {
+    this.ready.then(
+      () => {
+        if (!call.settled) this.send(call, batch, options)
+      },
+      (error) => {
+        if (!call.settled) call.fail(error)
+      },
+    )
+  }
+
+  private encode(call: PendingCall, batch: BatchOf<I>, options: CallOptions): void {
+    const { calls } = this.pool
+    switch (this.codec) {
+      case 'string': {
+        const items = batch as readonly string[]
+        const { length } = items
+        const numbers = calls.row(length)
+        const units = writeLengths(items, numbers, calls.lengthsAt)
+        calls.submitText(call, this.id, this.seat, length, length === 1 ? items[0]! : items.join(''), units, length)
+        break
+      }
+      case 'json': {
+        const items = batch as readonly unknown[]
+        const text = encodeJson(items)
+        calls.row(0)
+        calls.submitText(call, this.id, this.seat, items.length, text, text.length, 0)
+        break
+      }
+      default: {
+        const arrays = this.codec === 'array'
+        const items = arrays && !Array.isArray(batch) ? [batch] : (batch as readonly unknown[])
+        if (arrays && items.length !== 1) {
+          throw new EncodeError(`the codec 'array' carries one typed array a call, got ${items.length}`)
+        }
+        const { views, crossings } = encodeBinary(items, arrays, options.transfer === true)
+        call.inputs = views
+        calls.submitBinary(call, this.id, this.seat, views, crossings)
+      }
+    }
+  }
+}
+
+/** What makes a call's answer of its decoded results, where they are not the answer as they are. */
+function finisher(mode: HandlerMode, codec: CodecName): ((value: unknown) => unknown) | undefined {
+  if (mode === 'filter') return (value) => Array.from((value as string[]).join(''), (flag) => flag === '1')
+  if (codec === 'array') return (value) => (value as TypedArray[])[0]
+  return undefined
+}

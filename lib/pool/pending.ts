@@ -1,0 +1,58 @@
+import { type ErrorReport, PythonError } from '../errors'
+
+const NO_INPUTS: readonly ArrayBufferView[] = []
+
+/** A call between `call()` and its result. */
+export class PendingCall {
+  /** The number that its result carries. */
+  number = 0
+  /** Its promise has its answer; a result that still comes is of no interest. */
+  settled = false
+  /** Results are cut into strings rather than read as JSON. */
+  strings = false
+  inputs: readonly ArrayBufferView[] = NO_INPUTS
+  /** Undoes the time limit and the abort listener. */
+  release: (() => void) | undefined
+  readonly promise: Promise<unknown>
+  private resolve!: (value: unknown) => void
+  private reject!: (error: unknown) => void
+
+  /**
+   * @param onSettled told once, before the promise is settled
+   * @param finish makes the call's answer of the decoded result
+   */
+  constructor(
+    readonly handler: string | undefined,
+    readonly batchSize: number | undefined,
+    private readonly onSettled: (call: PendingCall) => void,
+    private readonly finish?: (value: unknown) => unknown,
+  ) {
+    this.promise = new Promise((resolve, reject) => {
+      this.resolve = resolve
+      this.reject = reject
+    })
+  }
+
+  succeed(value: unknown): void {
+    this.settle()
+    this.resolve(this.finish === undefined ? value : this.finish(value))
+  }
+
+  fail(error: unknown): void {
+    this.settle()
+    this.reject(error)
+  }
+
+  /** Fails with the error that Python reported. */
+  failReport(text: string): void {
+    this.fail(
+      PythonError.fromReport(JSON.parse(text) as ErrorReport, { handler: this.handler, batchSize: this.batchSize }),
+    )
+  }
+
+  private settle(): void {
+    this.settled = true
+    if (this.release !== undefined) this.release()
+    this.onSettled(this)
+  }
+}

@@ -1,0 +1,214 @@
+import { config, Observable, type Subscriber } from 'rxjs'
+import { enterScope, GateSet, gateInScope, leaveScope, type Scope } from './gate'
+import { Turn } from './turn'
+
+/** What `fromIterable` takes: anything that `for` or `for await` can go over, or a function that makes one. */
+export type IterableInput<T> = Iterable<T> | AsyncIterable<T> | (() => Iterable<T> | AsyncIterable<T>)
+
+/**
+ * A source that is pulled: it takes an item only when the Python stages downstream have room for it, so a file or a
+ * database cursor of any size streams through in bounded memory.
+ *
+ * - It starts in a microtask after it was subscribed, so that all subscribers of a `share()` are there.
+ * - It lets the event loop turn every few milliseconds.
+ * - A function is called for each subscription; an iterator that can run only once serves only one.
+ * - Unsubscribing calls the iterator's `return()`, so files and cursors are closed.
+ *
+ * What `next()` throws is the stream's error.
+ */
+export function fromIterable<T>(input: IterableInput<T>): Observable<T> {
+  return new Observable<T>((subscriber) => {
+    const iterable = typeof input === 'function' ? input() : input
+    const puller = isAsync(iterable)
+      ? new AsyncPuller(iterable[Symbol.asyncIterator](), subscriber)
+      : new SyncPuller(iterable[Symbol.iterator](), subscriber)
+    subscriber.add(() => puller.stop())
+    queueMicrotask(() => puller.wake())
+  })
+}
+
+function isAsync<T>(iterable: Iterable<T> | AsyncIterable<T>): iterable is AsyncIterable<T> {
+  return typeof iterable !== 'string' && Symbol.asyncIterator in iterable
+}
+
+/** Pulls while nobody downstream is full; `wake` is harmless at any time. */
+abstract class Puller<T> {
+  protected readonly gates = new GateSet(() => this.wake())
+  protected readonly turn = new Turn()
+  /** In force while items go downstream: what subscribes there minds the same gate, and who is full tells this source. */
+  private readonly scope: Scope = { gate: gateInScope(), emitter: this.gates }
+  private yielding = false
+  protected pulling = false
+  protected finished = false
+  protected stopped = false
+
+  constructor(protected readonly subscriber: Subscriber<T>) {}
+
+  wake(): void {
+    if (this.pulling || this.yielding || this.stopped || this.finished || this.gates.closed > 0) return
+    // Gates may open and close within microtasks for ever; timers and I/O must have their turn all the same.
+    if (this.turn.late()) this.yield()
+    else this.pull()
+  }
+
+  stop(): void {
+    this.stopped = true
+    this.gates.dispose()
+    // A generator cannot be closed while it runs: then `pull` closes it afterwards.
+    if (!this.finished && !this.pulling) this.close()
+  }
+
+  protected abstract pull(): void
+  protected abstract close(): void
+
+  protected yield(): void {
+    if (this.yielding) return
+    this.yielding = true
+    setImmediate(() => {
+      this.yielding = false
+      this.turn.begin()
+      this.wake()
+    })
+  }
+
+  protected within(emit: () => void): void {
+    const outer = enterScope(this.scope)
+    try {
+      emit()
+    } finally {
+      leaveScope(outer)
+    }
+  }
+
+  protected finish(error?: { value: unknown }): void {
+    this.finished = true
+    if (error) this.within(() => this.subscriber.error(error.value))
+    else this.within(() => this.subscriber.complete())
+  }
+}
+
+class SyncPuller<T> extends Puller<T> {
+  private failure: { value: unknown } | undefined
+
+  constructor(
+    private readonly iterator: Iterator<T>,
+    subscriber: Subscriber<T>,
+  ) {
+    super(subscriber)
+  }
+
+  private readonly burst = (): void => {
+    const { iterator, subscriber, gates, turn } = this
+    // While the iterator runs, what is thrown is its error; while items go downstream, it is not.
+    let asking = false
+    try {
+      while (gates.closed === 0 && !this.stopped) {
+        asking = true
+        const result = iterator.next()
+        asking = false
+        if (result.done) {
+          this.finished = true
+          return
+        }
+        if (this.stopped) return
+        subscriber.next(result.value)
+        if (turn.spent()) {
+          this.yield()
+          return
+        }
+      }
+    } catch (error) {
+      if (!asking) throw error
+      // An iterator that throws is over, and must not be asked to return.
+      this.finished = true
+      this.failure = { value: error }
+    }
+  }
+
+  protected pull(): void {
+    this.pulling = true
+    try {
+      this.within(this.burst)
+    } finally {
+      this.pulling = false
+    }
+    if (this.finished) this.finish(this.failure)
+    else if (this.stopped) {
+      try {
+        this.close()
+      } catch (error) {
+        report(error)
+      }
+    }
+  }
+
+  protected close(): void {
+    this.finished = true
+    this.iterator.return?.()
+  }
+}
+
+class AsyncPuller<T> extends Puller<T> {
+  constructor(
+    private readonly iterator: AsyncIterator<T>,
+    subscriber: Subscriber<T>,
+  ) {
+    super(subscriber)
+  }
+
+  protected pull(): void {
+    this.pulling = true
+    this.run().then(
+      () => {
+        this.pulling = false
+        if (this.stopped) this.close()
+        // A gate may have opened between the end of the loop and now.
+        else this.wake()
+      },
+      (error: unknown) => {
+        this.pulling = false
+        this.finish({ value: error })
+      },
+    )
+  }
+
+  /** One `next()` at a time, as `for await` does it. */
+  private async run(): Promise<void> {
+    while (!this.stopped && this.gates.closed === 0) {
+      const result = await this.iterator.next()
+      if (this.stopped) return
+      if (result.done) {
+        this.finish()
+        return
+      }
+      this.within(() => this.subscriber.next(result.value))
+      if (this.turn.spent()) {
+        this.yield()
+        return
+      }
+    }
+  }
+
+  override stop(): void {
+    const waiting = this.pulling && !this.finished
+    super.stop()
+    // An async iterator queues `return()` behind the `next()` that it is waiting in, so it can be asked at once.
+    if (waiting) this.close()
+  }
+
+  protected close(): void {
+    if (this.finished) return
+    this.finished = true
+    try {
+      this.iterator.return?.()?.then(undefined, report)
+    } catch (error) {
+      report(error)
+    }
+  }
+}
+
+/** A clean-up that fails after everybody has left: to the handler that RxJS has for such errors, or a warning. */
+function report(error: unknown): void {
+  if (config.onUnhandledError) config.onUnhandledError(error)
+  else process.emitWarning(`closing an iterator failed: ${error instanceof Error ? error.stack : String(error)}`)
+}

@@ -1,0 +1,1 @@
+export { fromIterable, type IterableInput } from './fromIterable'

@@ -1,0 +1,61 @@
+// What `require` returns. lib/native.ts declares it for TypeScript.
+#include <napi.h>
+
+#include <cerrno>
+#include <cstring>
+
+#include "binding/channel.h"
+#include "binding/external_memory.h"
+#include "binding/pool.h"
+#include "platform/platform.h"
+
+namespace rxp {
+namespace {
+
+// allocate(bytes): an ArrayBuffer whose memory Python may hold too; null when there is none.
+Napi::Value allocate(const Napi::CallbackInfo& info) {
+  auto size = static_cast<size_t>(info[0].As<Napi::Number>().Int64Value());
+  MemoryBlock* block = MemoryBlock::allocate(size);
+  if (block == nullptr) return info.Env().Null();
+  return Napi::Value(info.Env(), wrap_block(info.Env(), block));
+}
+
+// namespaces(): null where isolation 'namespace' works, else why it does not.
+Napi::Value namespaces(const Napi::CallbackInfo& info) {
+  std::string why_not;
+  if (platform::has_namespaces(why_not)) return info.Env().Null();
+  return Napi::String::New(info.Env(), why_not);
+}
+
+// lockFile(path): a number for unlockFile, or null when another process holds the lock.
+Napi::Value lock_file(const Napi::CallbackInfo& info) {
+  int descriptor = platform::lock_file(info[0].As<Napi::String>().Utf8Value());
+  if (descriptor >= 0) return Napi::Number::New(info.Env(), descriptor);
+  if (descriptor == -2) {
+    Napi::Error::New(info.Env(), std::string("cannot lock: ") + std::strerror(errno))
+        .ThrowAsJavaScriptException();
+  }
+  return info.Env().Null();
+}
+
+void unlock_file(const Napi::CallbackInfo& info) {
+  platform::unlock_file(info[0].As<Napi::Number>().Int32Value());
+}
+
+Napi::Object initialize(Napi::Env env, Napi::Object exports) {
+  exports.Set("NativeChannel", ChannelBinding::define(env));
+  exports.Set("NativePool", PoolBinding::define(env));
+  exports.Set("allocate", Napi::Function::New<allocate>(env, "allocate"));
+  exports.Set("namespaces", Napi::Function::New<namespaces>(env, "namespaces"));
+  exports.Set("lockFile", Napi::Function::New<lock_file>(env, "lockFile"));
+  exports.Set("unlockFile", Napi::Function::New<unlock_file>(env, "unlockFile"));
+  return exports;
+}
+
+}  // namespace
+}  // namespace rxp
+
+static Napi::Object Initialize(Napi::Env env, Napi::Object exports) {
+  return rxp::initialize(env, exports);
+}
+NODE_API_MODULE(rxjs_python, Initialize)

@@ -1,0 +1,191 @@
+#include "binding/channel.h"
+
+#include <cstring>
+
+#include "binding/external_memory.h"
+
+namespace rxp {
+namespace {
+
+// What precedes a block's own numbers in the inbox: kind, pool, how many numbers follow.
+constexpr size_t kBlockHeader = 3;
+// Numbers for each item of a binary result: buffer or alias, type, offset and size in two halves.
+constexpr size_t kNumbersPerItem = 6;
+
+ThreadState::Box box_of(const Napi::Value& value) {
+  auto array = value.As<Napi::Int32Array>();
+  return {array.Data(), array.ElementLength()};
+}
+
+}  // namespace
+
+class ThreadState::ThreadSafeWaker : public ResultChannel::Waker {
+ public:
+  explicit ThreadSafeWaker(napi_threadsafe_function function) : function_(function) {}
+  void wake() override {
+    napi_call_threadsafe_function(function_, nullptr, napi_tsfn_nonblocking);
+  }
+
+ private:
+  napi_threadsafe_function function_;
+};
+
+struct ThreadState::Pin {
+  std::shared_ptr<ThreadState> state;
+  napi_ref reference;
+};
+
+ThreadState::ThreadState(napi_env env, napi_value wake) : env_(env) {
+  napi_value name;
+  napi_create_string_utf8(env, "rxjs-python", NAPI_AUTO_LENGTH, &name);
+  napi_create_threadsafe_function(env, wake, nullptr, name, 0, 1, nullptr, nullptr, nullptr,
+                                  nullptr, &function_);
+  napi_unref_threadsafe_function(env, function_);
+  waker_ = std::make_unique<ThreadSafeWaker>(function_);
+  channel_ = std::make_shared<ResultChannel>(waker_.get());
+}
+
+void ThreadState::add_pool(const std::shared_ptr<Pool>& pool) {
+  for (auto& place : pools_) {
+    if (place.expired()) {
+      place = pool;
+      return;
+    }
+  }
+  pools_.push_back(pool);
+}
+
+MemoryBlock* ThreadState::pin(napi_value object, void* data, size_t size) {
+  auto* pin = new Pin{shared_from_this(), nullptr};
+  napi_create_reference(env_, object, 1, &pin->reference);
+  return MemoryBlock::pin(
+      data, size,
+      [](void* context) {
+        std::unique_ptr<Pin> dropped(static_cast<Pin*>(context));
+        ThreadState& state = *dropped->state;
+        {
+          std::lock_guard<std::mutex> lock(state.trash_mutex_);
+          if (state.left_) return;
+          state.trash_.push_back(dropped->reference);
+        }
+        state.channel_->nudge();
+      },
+      pin);
+}
+
+void ThreadState::free_trash() {
+  std::vector<napi_ref> trash;
+  {
+    std::lock_guard<std::mutex> lock(trash_mutex_);
+    trash.swap(trash_);
+  }
+  for (napi_ref reference : trash) napi_delete_reference(env_, reference);
+}
+
+void ThreadState::ref() { napi_ref_threadsafe_function(env_, function_); }
+void ThreadState::unref() { napi_unref_threadsafe_function(env_, function_); }
+
+void ThreadState::leave() {
+  channel_->close();
+  for (auto& pool : pools_) {
+    if (auto alive = pool.lock()) alive->abandon();
+  }
+  std::lock_guard<std::mutex> lock(trash_mutex_);
+  left_ = true;
+}
+
+Napi::Function ChannelBinding::define(Napi::Env env) {
+  return DefineClass(env, "NativeChannel",
+                     {InstanceMethod<&ChannelBinding::next>("next"),
+                      InstanceMethod<&ChannelBinding::set_inbox>("setInbox"),
+                      InstanceMethod<&ChannelBinding::set_outbox>("setOutbox"),
+                      InstanceMethod<&ChannelBinding::ref>("ref"),
+                      InstanceMethod<&ChannelBinding::unref>("unref")});
+}
+
+ChannelBinding::ChannelBinding(const Napi::CallbackInfo& info)
+    : Napi::ObjectWrap<ChannelBinding>(info),
+      state_(std::make_shared<ThreadState>(info.Env(), info[0])) {
+  // The hook's own reference: the state must be there when the hook runs.
+  auto* kept = new std::shared_ptr<ThreadState>(state_);
+  napi_add_env_cleanup_hook(
+      info.Env(),
+      [](void* data) {
+        std::unique_ptr<std::shared_ptr<ThreadState>> state(
+            static_cast<std::shared_ptr<ThreadState>*>(data));
+        (*state)->leave();
+      },
+      kept);
+}
+
+void ChannelBinding::set_inbox(const Napi::CallbackInfo& info) { state_->inbox = box_of(info[0]); }
+void ChannelBinding::set_outbox(const Napi::CallbackInfo& info) {
+  state_->outbox = box_of(info[0]);
+}
+
+// The next block of results: a string or an array of ArrayBuffers, described in the inbox; a number
+// when the inbox has to hold that many integers first; undefined when nothing is left.
+Napi::Value ChannelBinding::next(const Napi::CallbackInfo& info) {
+  Napi::Env env = info.Env();
+  ResultBlock* block = state_->channel()->front();
+  if (block == nullptr) {
+    state_->free_trash();
+    return env.Undefined();
+  }
+  size_t numbers = block->meta.size() + block->items.size() * kNumbersPerItem;
+  ThreadState::Box& inbox = state_->inbox;
+  if (kBlockHeader + numbers > inbox.size) {
+    return Napi::Number::New(env, static_cast<double>(kBlockHeader + numbers));
+  }
+  inbox.data[0] = static_cast<int32_t>(block->kind);
+  inbox.data[1] = block->pool;
+  inbox.data[2] = static_cast<int32_t>(numbers);
+  std::memcpy(inbox.data + kBlockHeader, block->meta.data(), block->meta.size() * sizeof(int32_t));
+  Napi::Value value =
+      block->kind == BlockKind::kBinary ? take_items(env, *block) : take_text(env, *block);
+  state_->channel()->pop();
+  return value;
+}
+
+Napi::Value ChannelBinding::take_text(Napi::Env env, ResultBlock& block) {
+  TextView text = block.text.view();
+  napi_value value = nullptr;
+  napi_status status =
+      text.narrow
+          ? napi_create_string_latin1(env, static_cast<const char*>(text.data), text.size, &value)
+          : napi_create_string_utf16(env, text.units(), text.size, &value);
+  // Longer than a JavaScript string can be (half a gigabyte): null tells the caller.
+  if (status != napi_ok) return env.Null();
+  return Napi::Value(env, value);
+}
+
+Napi::Value ChannelBinding::take_items(Napi::Env env, ResultBlock& block) {
+  Napi::Array buffers = Napi::Array::New(env);
+  uint32_t count = 0;
+  MemoryBlock* last_block = nullptr;
+  int32_t* numbers = state_->inbox.data + kBlockHeader + block.meta.size();
+  for (BinaryItem& item : block.items) {
+    int32_t place = 0;
+    if (item.alias >= 0) {
+      place = -1 - item.alias;
+    } else if (item.block != nullptr && item.block == last_block) {
+      place = static_cast<int32_t>(count) - 1;
+      item.block->release();
+      item.block = nullptr;
+    } else {
+      last_block = item.block;
+      place = static_cast<int32_t>(count);
+      buffers[count++] = make_array_buffer(env, item);
+    }
+    numbers[0] = place;
+    numbers[1] = item.type;
+    numbers[2] = static_cast<int32_t>(item.offset & 0xffffffffu);
+    numbers[3] = static_cast<int32_t>(item.offset >> 32);
+    numbers[4] = static_cast<int32_t>(item.size & 0xffffffffu);
+    numbers[5] = static_cast<int32_t>(item.size >> 32);
+    numbers += kNumbersPerItem;
+  }
+  return buffers;
+}
+
+}  // namespace rxp

@@ -1,0 +1,59 @@
+#include "binding/external_memory.h"
+
+#include <cstring>
+
+#include "buffer/exported.h"
+
+namespace rxp {
+namespace {
+
+// Below this, copying costs less than an external buffer's bookkeeping.
+constexpr size_t kCopyBelow = 8 << 10;
+
+napi_value copy_of(napi_env env, const void* data, size_t size) {
+  napi_value buffer = nullptr;
+  void* target = nullptr;
+  if (napi_create_arraybuffer(env, size, &target, &buffer) != napi_ok) return nullptr;
+  if (size > 0) std::memcpy(target, data, size);
+  return buffer;
+}
+
+}  // namespace
+
+napi_value wrap_block(napi_env env, MemoryBlock* block) {
+  napi_value buffer = nullptr;
+  napi_status status = napi_create_external_arraybuffer(
+      env, block->data(), block->size(),
+      [](napi_env, void*, void* hint) { static_cast<MemoryBlock*>(hint)->release(); }, block,
+      &buffer);
+  if (status == napi_ok) return buffer;
+  buffer = copy_of(env, block->data(), block->size());
+  block->release();
+  return buffer;
+}
+
+napi_value make_array_buffer(napi_env env, BinaryItem& item) {
+  if (item.exported != nullptr) {
+    ExportedBuffer* exported = item.exported;
+    item.exported = nullptr;
+    napi_value buffer = nullptr;
+    // The finaliser runs on this thread, which must not touch Python: it sends the buffer home.
+    napi_status status = napi_create_external_arraybuffer(
+        env, exported->buffer.buf, item.size,
+        [](napi_env, void*, void* hint) { static_cast<ExportedBuffer*>(hint)->give_back(); },
+        exported, &buffer);
+    if (status == napi_ok) return buffer;
+    buffer = copy_of(env, exported->buffer.buf, item.size);
+    exported->give_back();
+    return buffer;
+  }
+  MemoryBlock* block = item.block;
+  item.block = nullptr;
+  if (block == nullptr) return copy_of(env, nullptr, 0);
+  if (block->size() >= kCopyBelow) return wrap_block(env, block);
+  napi_value buffer = copy_of(env, block->data(), block->size());
+  block->release();
+  return buffer;
+}
+
+}  // namespace rxp

@@ -1,0 +1,227 @@
+#include "binding/pool.h"
+
+#include <cstring>
+
+namespace rxp {
+namespace {
+
+// How a call's number row in the outbox begins: id, handler, interpreter, items, code units of its
+// text, number of lengths; the lengths follow.
+constexpr size_t kCallHeader = 6;
+
+// How an item of a binary call crosses.
+enum class Crossing : uint8_t { kCopy = 0, kPin = 1, kOwned = 2 };
+
+int32_t int_at(const Napi::CallbackInfo& info, size_t index) {
+  int32_t value = 0;
+  napi_get_value_int32(info.Env(), info[index], &value);
+  return value;
+}
+
+std::string string_field(const Napi::Object& object, const char* name) {
+  return object.Get(name).As<Napi::String>().Utf8Value();
+}
+
+size_t element_size(napi_typedarray_type type) {
+  static constexpr size_t kSizes[] = {1, 1, 1, 2, 2, 4, 4, 4, 8, 8, 8};
+  return kSizes[type];
+}
+
+struct View {
+  napi_value buffer = nullptr;
+  napi_typedarray_type type = napi_uint8_array;
+  char* base = nullptr;  // of the ArrayBuffer
+  size_t buffer_size = 0;
+  size_t offset = 0;
+  size_t size = 0;
+};
+
+View view_of(napi_env env, napi_value array) {
+  View view;
+  void* data = nullptr;
+  size_t elements = 0;
+  napi_get_typedarray_info(env, array, &view.type, &elements, &data, &view.buffer, &view.offset);
+  view.size = elements * element_size(view.type);
+  view.base = static_cast<char*>(data) - (data == nullptr ? 0 : view.offset);
+  return view;
+}
+
+// Text of one call without lengths, for control calls.
+Envelope* single_envelope(const Napi::CallbackInfo& info, CallKind kind) {
+  auto* envelope = new Envelope;
+  envelope->calls.resize(1);
+  Call& call = envelope->calls[0];
+  call.id = int_at(info, 0);
+  call.interpreter = int_at(info, 1);
+  call.kind = kind;
+  return envelope;
+}
+
+bool read_units(napi_env env, napi_value text, size_t size, Envelope& envelope) {
+  envelope.units.reset(new char16_t[size + 1]);
+  size_t copied = 0;
+  return napi_get_value_string_utf16(env, text, envelope.units.get(), size + 1, &copied) ==
+             napi_ok &&
+         copied == size;
+}
+
+}  // namespace
+
+Napi::Function PoolBinding::define(Napi::Env env) {
+  return DefineClass(env, "NativePool",
+                     {InstanceMethod<&PoolBinding::start>("start"),
+                      InstanceMethod<&PoolBinding::stop>("stop"),
+                      InstanceMethod<&PoolBinding::define_handler>("defineHandler"),
+                      InstanceMethod<&PoolBinding::submit>("submit"),
+                      InstanceMethod<&PoolBinding::submit_binary>("submitBinary"),
+                      InstanceMethod<&PoolBinding::control>("control"),
+                      InstanceMethod<&PoolBinding::forget>("forget"),
+                      InstanceMethod<&PoolBinding::cancel>("cancel"),
+                      InstanceMethod<&PoolBinding::waiting>("waiting")});
+}
+
+PoolBinding::PoolBinding(const Napi::CallbackInfo& info) : Napi::ObjectWrap<PoolBinding>(info) {
+  state_ = ChannelBinding::Unwrap(info[0].As<Napi::Object>())->state();
+  auto options = info[1].As<Napi::Object>();
+  RuntimeOptions runtime;
+  runtime.library = string_field(options, "library");
+  runtime.executable = string_field(options, "executable");
+  runtime.python_dir = string_field(options, "pythonDir");
+  runtime.isolation = string_field(options, "isolation") == "namespace" ? Isolation::kNamespace
+                                                                        : Isolation::kShared;
+  pool_ = std::make_shared<Pool>(options.Get("id").As<Napi::Number>().Int32Value(),
+                                 state_->channel(), runtime, string_field(options, "host"));
+  state_->add_pool(pool_);
+}
+
+Napi::Value PoolBinding::start(const Napi::CallbackInfo& info) {
+  return Napi::Number::New(info.Env(), pool_->start(int_at(info, 0)));
+}
+
+void PoolBinding::stop(const Napi::CallbackInfo& info) {
+  pool_->stop(int_at(info, 0), int_at(info, 1));
+}
+
+void PoolBinding::define_handler(const Napi::CallbackInfo& info) {
+  HandlerCodecs codecs;
+  codecs.in = static_cast<CodecKind>(int_at(info, 1));
+  codecs.out = static_cast<CodecKind>(int_at(info, 2));
+  codecs.exact = info[3].As<Napi::Boolean>().Value();
+  pool_->define_handler(int_at(info, 0), codecs);
+}
+
+// submit(text, units, numbers): the calls described by the first `numbers` integers of the outbox.
+void PoolBinding::submit(const Napi::CallbackInfo& info) {
+  auto* envelope = new Envelope;
+  auto units = static_cast<size_t>(int_at(info, 1));
+  auto numbers = static_cast<size_t>(int_at(info, 2));
+  if (!read_units(info.Env(), info[0], units, *envelope)) {
+    delete envelope;
+    Napi::Error::New(info.Env(), "the batch's text could not be read").ThrowAsJavaScriptException();
+    return;
+  }
+  const int32_t* outbox = state_->outbox.data;
+  envelope->meta.assign(outbox, outbox + numbers);
+  const int32_t* row = envelope->meta.data();
+  const int32_t* end = row + numbers;
+  size_t from = 0;
+  while (row < end) {
+    Call& call = envelope->calls.emplace_back();
+    call.id = row[0];
+    call.handler = row[1];
+    call.interpreter = row[2];
+    call.count = row[3];
+    auto size = static_cast<size_t>(row[4]);
+    call.text = TextView{envelope->units.get() + from, size, false};
+    call.lengths = row + kCallHeader;
+    from += size;
+    row += kCallHeader + static_cast<size_t>(row[5]);
+  }
+  pool_->queue().push(envelope);
+}
+
+// submitBinary(call, interpreter, handler, views, crossings): one call; `crossings` is a Uint8Array.
+void PoolBinding::submit_binary(const Napi::CallbackInfo& info) {
+  Napi::Env env = info.Env();
+  Envelope* envelope = single_envelope(info, CallKind::kBinary);
+  Call& call = envelope->calls[0];
+  call.handler = int_at(info, 2);
+  auto views = info[3].As<Napi::Array>();
+  const uint8_t* crossings = info[4].As<Napi::Uint8Array>().Data();
+  uint32_t count = views.Length();
+  call.count = static_cast<int32_t>(count);
+  call.segments.resize(count);
+
+  size_t copied = 0;
+  std::vector<View> to_copy;
+  for (uint32_t i = 0; i < count; i++) {
+    Napi::HandleScope scope(env);
+    View view = view_of(env, views.Get(i));
+    Segment& segment = call.segments[i];
+    segment.size = view.size;
+    segment.type = view.type;
+    auto crossing = static_cast<Crossing>(crossings[i]);
+    if (crossing == Crossing::kOwned) segment.block = MemoryBlock::find(view.base);
+    if (crossing == Crossing::kPin && view.size > 0) {
+      napi_value array = views.Get(i);
+      segment.block = state_->pin(array, view.base, view.offset + view.size);
+    }
+    if (segment.block != nullptr) {
+      segment.offset = view.offset;
+      segment.shared = true;
+      continue;
+    }
+    segment.offset = copied;
+    copied += (view.size + 15) & ~size_t{15};  // every copy starts aligned for its elements
+    if (to_copy.empty()) to_copy.resize(count);
+    to_copy[i] = view;
+  }
+  if (!to_copy.empty()) {
+    MemoryBlock* block = MemoryBlock::allocate(copied);
+    if (block == nullptr) {
+      delete envelope;
+      Napi::RangeError::New(env, "not enough memory for the batch").ThrowAsJavaScriptException();
+      return;
+    }
+    for (uint32_t i = 0; i < count; i++) {
+      Segment& segment = call.segments[i];
+      if (segment.block != nullptr) continue;
+      const View& view = to_copy[i];
+      if (view.size > 0) std::memcpy(block->data() + segment.offset, view.base + view.offset, view.size);
+      block->retain();
+      segment.block = block;
+    }
+    block->release();
+  }
+  pool_->queue().push(envelope);
+}
+
+// control(call, interpreter, text, units)
+void PoolBinding::control(const Napi::CallbackInfo& info) {
+  Envelope* envelope = single_envelope(info, CallKind::kControl);
+  auto units = static_cast<size_t>(int_at(info, 3));
+  if (!read_units(info.Env(), info[2], units, *envelope)) {
+    delete envelope;
+    Napi::Error::New(info.Env(), "the request could not be read").ThrowAsJavaScriptException();
+    return;
+  }
+  envelope->calls[0].text = TextView{envelope->units.get(), units, false};
+  pool_->queue().push(envelope);
+}
+
+// forget(call, interpreter, handler)
+void PoolBinding::forget(const Napi::CallbackInfo& info) {
+  Envelope* envelope = single_envelope(info, CallKind::kForget);
+  envelope->calls[0].handler = int_at(info, 2);
+  pool_->queue().push(envelope);
+}
+
+Napi::Value PoolBinding::cancel(const Napi::CallbackInfo& info) {
+  return Napi::Number::New(info.Env(), pool_->cancel(int_at(info, 0)));
+}
+
+Napi::Value PoolBinding::waiting(const Napi::CallbackInfo& info) {
+  return Napi::Number::New(info.Env(), static_cast<double>(pool_->queue().waiting()));
+}
+
+}  // namespace rxp

@@ -1,0 +1,20 @@
+// Python memory in JavaScript's hands: a Py_buffer that is held until JavaScript drops the array.
+#pragma once
+
+#include <memory>
+
+#include "interpreter/python_api.h"
+
+namespace rxp {
+
+class Runtime;
+
+// Only ever released on a thread of its own runtime (rule T1): give_back() queues it there.
+struct ExportedBuffer {
+  Py_buffer buffer{};
+  Runtime* runtime = nullptr;  // runtimes are never freed
+
+  void give_back();
+};
+
+}  // namespace rxp

@@ -1,0 +1,51 @@
+// Memory that JavaScript and Python may hold at the same time.
+//
+// M1  A block lives until the last side drops it; no side frees it under the other.
+// M2  A block either owns its bytes, or pins bytes of JavaScript's that cannot be detached: a
+//     SharedArrayBuffer, or an ArrayBuffer that was transferred to this library.
+// M3  A pin is undone on the JavaScript thread that made it, whichever thread drops the block.
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+
+namespace rxp {
+
+class MemoryBlock {
+ public:
+  // Zeroed and aligned to 64 bytes. Null when there is no memory. One reference, the caller's.
+  static MemoryBlock* allocate(size_t size);
+  // `undo(context)` is called once, on any thread, when the last reference is dropped.
+  static MemoryBlock* pin(void* data, size_t size, void (*undo)(void*), void* context);
+  // The block allocated here whose first byte is `data`, with a reference for the caller; or null.
+  static MemoryBlock* find(void* data);
+
+  void retain() { references_.fetch_add(1, std::memory_order_relaxed); }
+  void release();
+
+  char* data() const { return data_; }
+  size_t size() const { return size_; }
+  bool pinned() const { return undo_ != nullptr; }
+
+ private:
+  MemoryBlock() = default;
+
+  std::atomic<int> references_{1};
+  char* data_ = nullptr;
+  size_t size_ = 0;
+  void* allocation_ = nullptr;
+  void (*undo_)(void*) = nullptr;
+  void* context_ = nullptr;
+};
+
+// What a call carries in: a part of a block, with its element type (a napi_typedarray_type).
+struct Segment {
+  MemoryBlock* block = nullptr;
+  size_t offset = 0;
+  size_t size = 0;  // bytes
+  int type = 0;
+  bool shared = false;  // JavaScript sees the same bytes, so a result inside them is the same array
+};
+
+}  // namespace rxp

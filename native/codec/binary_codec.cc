@@ -1,0 +1,195 @@
+#include "codec/binary_codec.h"
+
+#include <cstring>
+
+#include "buffer/exported.h"
+#include "interpreter/builtins.h"
+#include "interpreter/runtime.h"
+
+namespace rxp {
+namespace {
+
+// napi_typedarray_type, in its order.
+enum ArrayType { kInt8, kUint8, kUint8Clamped, kInt16, kUint16, kInt32, kUint32, kFloat32, kFloat64,
+                 kBigInt64, kBigUint64 };
+constexpr const char* kDtypes[] = {"|i1", "|u1", "|u1", "<i2", "<u2", "<i4",
+                                   "<u4", "<f4", "<f8", "<i8", "<u8"};
+constexpr int kNoType = -1;
+
+// Buffers below this are copied: an ArrayBuffer of its own costs more than the bytes.
+constexpr size_t kShareFrom = 64 << 10;
+
+// The typed array for a struct-module format and item size, or kNoType.
+int type_of_format(const char* format, Py_ssize_t size) {
+  if (format == nullptr) return kUint8;
+  if (*format == '<' || *format == '=' || *format == '@' || *format == '|') format++;
+  if (*format == '\0' || format[1] != '\0') return kNoType;
+  if (std::strchr("bhilqn", *format) != nullptr) {
+    return size == 1 ? kInt8 : size == 2 ? kInt16 : size == 4 ? kInt32 : size == 8 ? kBigInt64
+                                                                                    : kNoType;
+  }
+  if (std::strchr("BHILQNc", *format) != nullptr) {
+    return size == 1   ? kUint8
+           : size == 2 ? kUint16
+           : size == 4 ? kUint32
+           : size == 8 ? kBigUint64
+                       : kNoType;
+  }
+  if (*format == 'f' && size == 4) return kFloat32;
+  if (*format == 'd' && size == 8) return kFloat64;
+  return kNoType;
+}
+
+}  // namespace
+
+BinaryCodec::BinaryCodec(Runtime& runtime) : runtime_(runtime), api_(runtime.api()) {
+  to_array_ = api_.PyObject_GetAttrString(runtime.host_module(), "to_array");
+  from_array_ = api_.PyObject_GetAttrString(runtime.host_module(), "from_array");
+  release_name_ = api_.PyUnicode_FromString("release");
+}
+
+BinaryCodec::~BinaryCodec() {
+  for (PyObject* object : {to_array_, from_array_, release_name_}) {
+    if (object != nullptr) api_.Py_DecRef(object);
+  }
+}
+
+PyObject* BinaryCodec::decode_buffers(const Call& call) {
+  PyRef list(api_, api_.PyList_New(static_cast<Py_ssize_t>(call.segments.size())));
+  if (!list) return nullptr;
+  for (size_t i = 0; i < call.segments.size(); i++) {
+    const Segment& segment = call.segments[i];
+    PyRef memory(api_, new_memory(runtime_, segment.block, segment.offset, segment.size));
+    PyObject* view = memory ? api_.PyMemoryView_FromObject(memory.get()) : nullptr;
+    if (view == nullptr) return nullptr;
+    api_.PyList_SetItem(list.get(), static_cast<Py_ssize_t>(i), view);
+  }
+  return list.release();
+}
+
+PyObject* BinaryCodec::decode_array(const Call& call) {
+  const Segment& segment = call.segments.front();
+  PyRef memory(api_, new_memory(runtime_, segment.block, segment.offset, segment.size));
+  PyRef dtype(api_, api_.PyUnicode_FromString(kDtypes[segment.type]));
+  if (!memory || !dtype) return nullptr;
+  return api_.PyObject_CallFunctionObjArgs(to_array_, memory.get(), dtype.get(), nullptr);
+}
+
+void BinaryCodec::release_views(PyObject* list) {
+  Py_ssize_t count = api_.PyList_Size(list);
+  for (Py_ssize_t i = 0; i < count; i++) {
+    PyObject* view = api_.PyList_GetItem(list, i);
+    PyRef done(api_, api_.PyObject_CallMethodObjArgs(view, release_name_, nullptr));
+    if (!done) api_.PyErr_Clear();  // something still exports it, and so keeps its memory alive
+  }
+}
+
+bool BinaryCodec::find_alias(const Py_buffer& view, const Call& call, BinaryItem& item) const {
+  const char* data = static_cast<const char*>(view.buf);
+  for (size_t i = 0; i < call.segments.size(); i++) {
+    const Segment& segment = call.segments[i];
+    const char* from = segment.block->data() + segment.offset;
+    if (!segment.shared || data < from || data + view.len > from + segment.size) continue;
+    item.alias = static_cast<int>(i);
+    item.offset = static_cast<size_t>(data - segment.block->data());
+    return true;
+  }
+  return false;
+}
+
+Py_ssize_t BinaryCodec::encode_buffers(PyObject* list, const Call& call,
+                                       std::vector<BinaryItem>& out) {
+  Py_ssize_t count = api_.PyList_Size(list);
+  std::vector<Py_buffer> views(static_cast<size_t>(count));
+  size_t copied = 0;
+  Py_ssize_t bad = -1;
+  Py_ssize_t taken = 0;
+  for (; taken < count; taken++) {
+    Py_buffer& view = views[static_cast<size_t>(taken)];
+    PyObject* item = api_.PyList_GetItem(list, taken);
+    // Contiguous whatever the shape; a strided view says so in its own words.
+    if (item == nullptr || api_.PyObject_GetBuffer(item, &view, kBufCContiguous) != 0) {
+      bad = taken;
+      break;
+    }
+    BinaryItem result;
+    result.type = kUint8;
+    result.size = static_cast<size_t>(view.len);
+    bool lend = view.readonly == 0 && result.size >= kShareFrom;
+    if (!find_alias(view, call, result) && !lend) copied += result.size;
+    out.push_back(result);
+  }
+  MemoryBlock* block = nullptr;
+  if (bad < 0 && copied > 0) {
+    block = MemoryBlock::allocate(copied);
+    if (block == nullptr) {
+      api_.PyErr_NoMemory();
+      bad = 0;
+    }
+  }
+  size_t at = 0;
+  for (Py_ssize_t i = 0; i < taken; i++) {
+    Py_buffer& view = views[static_cast<size_t>(i)];
+    BinaryItem& item = out[static_cast<size_t>(i)];
+    bool lend = view.readonly == 0 && item.size >= kShareFrom;
+    if (bad >= 0 || item.alias >= 0 || item.size == 0) {
+      api_.PyBuffer_Release(&view);
+    } else if (lend) {
+      item.exported = new ExportedBuffer{view, &runtime_};
+      // A Py_buffer may point into itself (shape, strides); its address has changed, but only the
+      // object's own release function reads those, through `internal`.
+    } else {
+      std::memcpy(block->data() + at, view.buf, item.size);
+      block->retain();
+      item.block = block;
+      item.offset = at;
+      at += item.size;
+      api_.PyBuffer_Release(&view);
+    }
+  }
+  if (block != nullptr) block->release();
+  if (bad >= 0) out.clear();
+  return bad;
+}
+
+Py_ssize_t BinaryCodec::encode_array(PyObject* result, const Call& call,
+                                     std::vector<BinaryItem>& out) {
+  constexpr int kWanted = kBufCContiguous | kBufFormat | kBufWritable;
+  auto* exported = new ExportedBuffer;
+  exported->runtime = &runtime_;
+  int type = kNoType;
+  if (api_.PyObject_GetBuffer(result, &exported->buffer, kWanted) == 0) {
+    type = type_of_format(exported->buffer.format, exported->buffer.itemsize);
+    if (type == kNoType) api_.PyBuffer_Release(&exported->buffer);
+  } else {
+    api_.PyErr_Clear();
+  }
+  if (type == kNoType) {
+    // Anything else becomes such an array there, or an error that names what is wrong with it.
+    PyRef array(api_, api_.PyObject_CallFunctionObjArgs(from_array_, result, nullptr));
+    if (!array || api_.PyObject_GetBuffer(array.get(), &exported->buffer, kWanted) != 0) {
+      delete exported;
+      return 0;
+    }
+    type = type_of_format(exported->buffer.format, exported->buffer.itemsize);
+    if (type == kNoType) {
+      api_.PyErr_SetString(*api_.PyExc_TypeError, "no typed array has this result's element type");
+      api_.PyBuffer_Release(&exported->buffer);
+      delete exported;
+      return 0;
+    }
+  }
+  BinaryItem item;
+  item.type = type;
+  item.size = static_cast<size_t>(exported->buffer.len);
+  if (find_alias(exported->buffer, call, item) || item.size == 0) {
+    api_.PyBuffer_Release(&exported->buffer);
+    delete exported;
+  } else {
+    item.exported = exported;
+  }
+  out.push_back(item);
+  return -1;
+}
+
+}  // namespace rxp

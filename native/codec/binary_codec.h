@@ -1,0 +1,41 @@
+// The buffer and array codecs: JavaScript's memory to memoryviews and numpy arrays without a copy,
+// and Python's memory back without one where JavaScript may write to it.
+#pragma once
+
+#include <vector>
+
+#include "interpreter/python_api.h"
+#include "queue/call.h"
+#include "queue/result_channel.h"
+
+namespace rxp {
+
+class Runtime;
+
+class BinaryCodec {
+ public:
+  explicit BinaryCodec(Runtime& runtime);
+  ~BinaryCodec();
+
+  // buffer: a list of memoryviews. array: one numpy array. New reference, or null with an exception.
+  PyObject* decode_buffers(const Call& call);
+  PyObject* decode_array(const Call& call);
+  // Ends the handler's views of this batch: a memoryview that was kept raises from now on. What
+  // numpy still refers to stays alive instead (rule M1).
+  void release_views(PyObject* list);
+
+  // Return -1, or the index of the result that could not be carried, with an exception set.
+  Py_ssize_t encode_buffers(PyObject* list, const Call& call, std::vector<BinaryItem>& out);
+  Py_ssize_t encode_array(PyObject* result, const Call& call, std::vector<BinaryItem>& out);
+
+ private:
+  bool find_alias(const Py_buffer& view, const Call& call, BinaryItem& item) const;
+
+  Runtime& runtime_;
+  const PythonApi& api_;
+  PyObject* to_array_;
+  PyObject* from_array_;
+  PyObject* release_name_;
+};
+
+}  // namespace rxp

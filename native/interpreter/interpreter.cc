@@ -1,0 +1,317 @@
+#include "interpreter/interpreter.h"
+
+#include "interpreter/error_report.h"
+
+namespace rxp {
+namespace {
+
+thread_local Interpreter* this_thread = nullptr;
+
+// Names of handlers' threads for output; see Interpreter::output_target.
+struct LatestOutput {
+  std::mutex mutex;
+  std::vector<std::pair<Runtime*, std::weak_ptr<OutputTarget>>> targets;
+};
+LatestOutput& latest_output() {
+  static LatestOutput& instance = *new LatestOutput;
+  return instance;
+}
+
+}  // namespace
+
+Interpreter* Interpreter::current() { return this_thread; }
+
+std::shared_ptr<OutputTarget> Interpreter::output_target(Runtime& runtime) {
+  if (this_thread != nullptr && &this_thread->runtime_ == &runtime) return this_thread->output_;
+  auto& latest = latest_output();
+  std::lock_guard<std::mutex> lock(latest.mutex);
+  for (auto& [owner, target] : latest.targets) {
+    if (owner == &runtime) return target.lock();
+  }
+  return nullptr;
+}
+
+Interpreter::Interpreter(Pool& pool, Runtime::Lease& lease, int seat)
+    : pool_(pool),
+      runtime_(*lease.runtime),
+      api_(lease.runtime->api()),
+      seat_index_(seat),
+      seat_(pool.seat(seat)),
+      home_(lease.home),
+      output_(std::make_shared<OutputTarget>()),
+      strings_(lease.runtime->api()),
+      binary_(*lease.runtime) {
+  output_->channel = pool.shared_channel();
+  output_->pool = pool.id();
+  this_thread = this;
+  seat_.runtime = &runtime_;
+  seat_.home = home_;
+  seat_.ident = api_.PyThread_get_thread_ident();
+  if (home_) {
+    runtime_.set_home_poke([queue = pool.shared_from_this(), seat] { queue->queue().poke(seat); });
+  }
+  auto& latest = latest_output();
+  std::lock_guard<std::mutex> lock(latest.mutex);
+  for (auto& [owner, target] : latest.targets) {
+    if (owner == &runtime_) {
+      target = output_;
+      return;
+    }
+  }
+  latest.targets.emplace_back(&runtime_, output_);
+}
+
+Interpreter::~Interpreter() {
+  if (home_) runtime_.set_home_poke(nullptr);
+  this_thread = nullptr;
+}
+
+bool Interpreter::open(int32_t call) {
+  PyObject* module = runtime_.host_module();
+  as_list_ = api_.PyObject_GetAttrString(module, "as_list");
+  flush_output_ = api_.PyObject_GetAttrString(module, "flush_output");
+  PyRef json_default(api_, api_.PyObject_GetAttrString(module, "json_default"));
+  bool ready = as_list_ != nullptr && flush_output_ != nullptr && json_default;
+  if (ready) {
+    json_decoder_ = std::make_unique<JsonDecoder>(api_, runtime_.bigint_type());
+    json_encoder_ = std::make_unique<JsonEncoder>(api_, runtime_.bigint_type(), json_default.get(),
+                                                  runtime_.result_encode_error());
+    host_ = pool_.shared_host;
+    if (host_ == nullptr) {
+      PyRef type(api_, api_.PyObject_GetAttrString(module, "Host"));
+      PyRef options(api_, api_.PyUnicode_FromString(pool_.host_options().c_str()));
+      host_ = type && options
+                  ? api_.PyObject_CallFunctionObjArgs(type.get(), options.get(), nullptr)
+                  : nullptr;
+      // Private copies have a host each; interpreters that share a runtime share its host.
+      if (runtime_.options().isolation == Isolation::kShared) pool_.shared_host = host_;
+    }
+    if (host_ != nullptr && pool_.shared_host == host_) pool_.shared_host_users++;
+    ready = host_ != nullptr;
+  }
+  out_.clear();
+  if (!ready) {
+    write_exception_report(runtime_, -1, out_);
+  } else {
+    out_.append_ascii("null", 4);
+  }
+  lengths_.assign(1, static_cast<int32_t>(out_.size()));
+  pool_.channel().post_text(pool_.id(), call, ready ? ResultStatus::kOk : ResultStatus::kError,
+                            out_, lengths_);
+  return ready;
+}
+
+void Interpreter::serve() {
+  CallQueue& queue = pool_.queue();
+  for (;;) {
+    runtime_.drain_reaper();
+    Call* call = queue.try_take(seat_index_);
+    if (call == nullptr) {
+      PyThreadState* state = api_.PyEval_SaveThread();
+      call = queue.take(seat_index_);
+      api_.PyEval_RestoreThread(state);
+      if (call == nullptr) {
+        if (queue.seat_closed(seat_index_)) return;
+        continue;
+      }
+    }
+    running_ = call;
+    run(*call);
+    running_ = nullptr;
+    // The result is posted before the call ends, so an interrupt now finds it and does no harm.
+    std::unique_lock<std::mutex> lock(seat_.mutex, std::defer_lock);
+    bool interrupted = seat_.interrupted_call.load() == call->id;
+    if (interrupted && !home_) lock.lock();
+    queue.done(seat_index_, call);
+    // An asynchronous exception that came too late must not hit the next call.
+    if (interrupted && !home_) api_.PyThreadState_SetAsyncExc(seat_.ident, nullptr);
+  }
+}
+
+void Interpreter::close() {
+  for (size_t id = 0; id < handlers_.size(); id++) forget(static_cast<int32_t>(id));
+  bool last = true;
+  if (host_ != nullptr && host_ == pool_.shared_host) {
+    last = --pool_.shared_host_users == 0;
+    if (last) pool_.shared_host = nullptr;
+  }
+  if (host_ != nullptr && last) {
+    PyRef name(api_, api_.PyUnicode_FromString("close"));
+    PyRef done(api_, api_.PyObject_CallMethodObjArgs(host_, name.get(), nullptr));
+    if (!done) api_.PyErr_Clear();
+    api_.Py_DecRef(host_);
+  }
+  host_ = nullptr;
+  json_decoder_.reset();
+  json_encoder_.reset();
+  for (PyObject** object : {&as_list_, &flush_output_}) {
+    if (*object != nullptr) api_.Py_DecRef(*object);
+    *object = nullptr;
+  }
+  runtime_.drain_reaper();
+}
+
+bool Interpreter::interrupt_requested() const {
+  return running_ != nullptr && seat_.interrupted_call.load() == running_->id;
+}
+
+void Interpreter::run(Call& call) {
+  switch (call.kind) {
+    case CallKind::kControl:
+      run_control(call);
+      break;
+    case CallKind::kForget:
+      forget(call.handler);
+      out_.clear();
+      out_.append_ascii("null", 4);
+      post(call, ResultStatus::kOk);
+      break;
+    default:
+      run_batch(call);
+  }
+}
+
+void Interpreter::run_control(Call& call) {
+  PyRef text(api_, make_string(api_, strings_.narrowed(call.text)));
+  PyRef name(api_, api_.PyUnicode_FromString("control"));
+  PyRef answer(api_, text && name ? api_.PyObject_CallMethodObjArgs(host_, name.get(), text.get(),
+                                                                    nullptr)
+                                  : nullptr);
+  out_.clear();
+  if (!answer || !append_string(api_, answer.get(), out_)) {
+    fail(call, -1);
+  } else {
+    post(call, ResultStatus::kOk);
+  }
+}
+
+void Interpreter::post(const Call& call, ResultStatus status) {
+  lengths_.assign(1, static_cast<int32_t>(out_.size()));
+  pool_.channel().post_text(pool_.id(), call.id, status, out_, lengths_);
+}
+
+void Interpreter::fail(const Call& call, Py_ssize_t item) {
+  out_.clear();
+  write_exception_report(runtime_, item, out_);
+  post(call, ResultStatus::kError);
+}
+
+Interpreter::Handler* Interpreter::find_handler(int32_t id) {
+  auto index = static_cast<size_t>(id);
+  if (index >= handlers_.size()) handlers_.resize(index + 1);
+  Handler& handler = handlers_[index];
+  if (handler.callable == nullptr) {
+    PyRef name(api_, api_.PyUnicode_FromString("handler"));
+    PyRef number(api_, api_.PyLong_FromLong(id));
+    if (!name || !number) return nullptr;
+    handler.callable = api_.PyObject_CallMethodObjArgs(host_, name.get(), number.get(), nullptr);
+    if (handler.callable == nullptr) return nullptr;
+    handler.codecs = pool_.handler_codecs(id);
+  }
+  return &handler;
+}
+
+void Interpreter::forget(int32_t id) {
+  auto index = static_cast<size_t>(id);
+  if (index >= handlers_.size() || handlers_[index].callable == nullptr) return;
+  api_.Py_DecRef(handlers_[index].callable);
+  handlers_[index] = Handler{};
+}
+
+PyObject* Interpreter::decode(const Call& call, CodecKind codec) {
+  switch (codec) {
+    case CodecKind::kString:
+      return strings_.decode(call.text, call.lengths, call.count);
+    case CodecKind::kJson:
+      return json_decoder_->decode_batch(call.text);
+    case CodecKind::kBuffer:
+      return binary_.decode_buffers(call);
+    case CodecKind::kArray:
+      return binary_.decode_array(call);
+  }
+  return nullptr;
+}
+
+void Interpreter::run_batch(Call& call) {
+  Handler* handler = find_handler(call.handler);
+  if (handler == nullptr) return fail(call, -1);
+  CodecKind in = handler->codecs.in;
+  PyRef batch(api_, decode(call, in));
+  if (!batch) return fail(call, -1);
+  PyRef result(api_,
+               api_.PyObject_CallFunctionObjArgs(handler->callable, batch.get(), nullptr));
+  if (result && handler->codecs.out != CodecKind::kArray) {
+    result = PyRef(api_, checked_list(result.release(), call, *handler));
+  }
+  if (result) {
+    encode_and_post(call, *handler, result.get());
+  } else {
+    fail(call, -1);
+  }
+  result.reset();
+  if (in == CodecKind::kBuffer) binary_.release_views(batch.get());
+  batch.reset();
+  PyRef flushed(api_, api_.PyObject_CallFunctionObjArgs(flush_output_, nullptr));
+  if (!flushed) api_.PyErr_Clear();
+}
+
+// Takes `result` over and returns it, or a list made of it; null with an exception set.
+PyObject* Interpreter::checked_list(PyObject* result, const Call& call, const Handler& handler) {
+  bool exact = handler.codecs.exact;
+  if (api_.is_exact(result, api_.PyList_Type) &&
+      (!exact || api_.PyList_Size(result) == call.count)) {
+    return result;
+  }
+  PyRef owned(api_, result);
+  PyRef count(api_, api_.PyLong_FromLong(call.count));
+  if (!count) return nullptr;
+  return api_.PyObject_CallFunctionObjArgs(as_list_, result, count.get(),
+                                           exact ? api_.True : api_.False, nullptr);
+}
+
+void Interpreter::encode_and_post(const Call& call, const Handler& handler, PyObject* result) {
+  out_.clear();
+  lengths_.clear();
+  items_.clear();
+  Py_ssize_t bad = -1;
+  switch (handler.codecs.out) {
+    case CodecKind::kString:
+      bad = strings_.encode(result, out_, lengths_);
+      if (bad >= 0 && api_.PyErr_Occurred() == nullptr) {
+        PyRef type(api_, api_.PyObject_Type(api_.PyList_GetItem(result, bad)));
+        PyRef name(api_, api_.PyObject_GetAttrString(type.get(), "__name__"));
+        const char* text = name ? api_.PyUnicode_AsUTF8AndSize(name.get(), nullptr) : nullptr;
+        raise_host_error(runtime_, "ResultEncodeError",
+                         "result " + std::to_string(bad) + " is of type " +
+                             (text == nullptr ? "?" : text) +
+                             "; the codec 'string' carries only str: return str(...), or use the "
+                             "codec 'json'");
+      }
+      break;
+    case CodecKind::kJson:
+      if (!json_encoder_->encode_batch(result, out_, &bad)) {
+        fail(call, bad);
+        return;
+      }
+      bad = -1;
+      lengths_.assign(1, static_cast<int32_t>(out_.size()));
+      break;
+    case CodecKind::kBuffer:
+      bad = binary_.encode_buffers(result, call, items_);
+      break;
+    case CodecKind::kArray:
+      bad = binary_.encode_array(result, call, items_);
+      break;
+  }
+  if (bad >= 0) {
+    fail(call, handler.codecs.out == CodecKind::kArray ? -1 : bad);
+  } else if (handler.codecs.out == CodecKind::kBuffer ||
+             handler.codecs.out == CodecKind::kArray) {
+    pool_.channel().post_binary(pool_.id(), call.id, items_);
+  } else {
+    ResultStatus status = out_.specials ? ResultStatus::kSpecials : ResultStatus::kOk;
+    pool_.channel().post_text(pool_.id(), call.id, status, out_, lengths_);
+  }
+}
+
+}  // namespace rxp

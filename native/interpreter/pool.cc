@@ -1,0 +1,124 @@
+#include "interpreter/pool.h"
+
+#include "interpreter/error_report.h"
+#include "interpreter/interpreter.h"
+#include "platform/platform.h"
+
+namespace rxp {
+
+Pool::Pool(int32_t id, std::shared_ptr<ResultChannel> channel, RuntimeOptions options,
+           std::string host_options)
+    : id_(id),
+      channel_(std::move(channel)),
+      options_(std::move(options)),
+      host_options_(std::move(host_options)) {}
+
+int Pool::start(int32_t call) {
+  int index = queue_.add_seat();
+  {
+    std::lock_guard<std::mutex> lock(mutex_);
+    seats_.push_back(std::make_unique<Seat>());
+    stop_calls_.push_back(0);
+  }
+  Runtime::lease(options_, [self = shared_from_this(), index, call](Runtime::Lease& lease) {
+    TextBuffer text;
+    std::vector<int32_t> lengths;
+    if (!lease.error.empty()) {
+      write_plain_report(lease.error_code.c_str(), lease.error, text);
+      lengths.push_back(static_cast<int32_t>(text.size()));
+      self->channel_->post_text(self->id_, call, ResultStatus::kError, text, lengths);
+      return;
+    }
+    Interpreter interpreter(*self, lease, index);
+    if (interpreter.open(call)) interpreter.serve();
+    interpreter.close();
+    int32_t stop_call = 0;
+    {
+      std::lock_guard<std::mutex> lock(self->mutex_);
+      stop_call = self->stop_calls_[static_cast<size_t>(index)];
+    }
+    if (stop_call == 0) return;
+    text.append_ascii("null", 4);
+    lengths.push_back(4);
+    self->channel_->post_text(self->id_, stop_call, ResultStatus::kOk, text, lengths);
+  });
+  return index;
+}
+
+void Pool::stop(int seat, int32_t call) {
+  {
+    std::lock_guard<std::mutex> lock(mutex_);
+    stop_calls_[static_cast<size_t>(seat)] = call;
+  }
+  queue_.close_seat(seat);
+}
+
+void Pool::define_handler(int32_t handler, HandlerCodecs codecs) {
+  std::lock_guard<std::mutex> lock(mutex_);
+  auto index = static_cast<size_t>(handler);
+  if (handlers_.size() <= index) handlers_.resize(index + 1);
+  handlers_[index] = codecs;
+}
+
+HandlerCodecs Pool::handler_codecs(int32_t handler) {
+  std::lock_guard<std::mutex> lock(mutex_);
+  return handlers_[static_cast<size_t>(handler)];
+}
+
+Seat& Pool::seat(int index) {
+  std::lock_guard<std::mutex> lock(mutex_);
+  return *seats_[static_cast<size_t>(index)];
+}
+
+int Pool::cancel(int32_t call) {
+  int index = -1;
+  switch (queue_.cancel(call, &index)) {
+    case CallQueue::Cancelled::kNotFound:
+      return 0;
+    case CallQueue::Cancelled::kRemoved:
+      return 1;
+    case CallQueue::Cancelled::kRunning:
+      break;
+  }
+  Seat& place = seat(index);
+  place.interrupted_call.store(call);
+  if (place.home && place.runtime->signal() > 0) {
+    platform::send_signal(place.runtime->home_thread(), place.runtime->signal());
+  } else if (place.runtime != nullptr) {
+    place.runtime->interrupt_thread(place.ident, [self = shared_from_this(), index, call](
+                                                     const std::function<void()>& raise) {
+      Seat& target = self->seat(index);
+      std::lock_guard<std::mutex> lock(target.mutex);
+      if (self->queue_.running(index) == call) raise();
+    });
+  }
+  return 2;
+}
+
+void Pool::abandon() {
+  constexpr int kPatience = 20;  // milliseconds between interrupts
+  queue_.clear(false);
+  size_t count = 0;
+  {
+    std::lock_guard<std::mutex> lock(mutex_);
+    count = seats_.size();
+  }
+  for (;;) {
+    for (size_t i = 0; i < count; i++) {
+      int32_t call = queue_.running(static_cast<int>(i));
+      if (call != 0) cancel(call);
+    }
+    bool idle = queue_.wait_idle(
+        [](const Call& running) {
+          for (const auto& segment : running.segments) {
+            if (segment.block->pinned()) return true;
+          }
+          return false;
+        },
+        kPatience);
+    if (idle) break;
+  }
+  for (size_t i = 0; i < count; i++) queue_.close_seat(static_cast<int>(i));
+}
+
+}  // namespace rxp

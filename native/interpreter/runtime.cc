@@ -1,0 +1,313 @@
+#include "interpreter/runtime.h"
+
+#include <cstring>
+
+#include "buffer/exported.h"
+#include "interpreter/builtins.h"
+#include "platform/platform.h"
+
+namespace rxp {
+
+void ExportedBuffer::give_back() { runtime->reap(this); }
+
+// Leaked on purpose: threads of ours run until the process is gone.
+struct RuntimeRegistry {
+  std::mutex mutex;
+  std::vector<Runtime*> runtimes;
+  int next_ordinal = 0;
+
+  static RuntimeRegistry& instance() {
+    static RuntimeRegistry& registry = *new RuntimeRegistry;
+    return registry;
+  }
+
+  // The runtime that may serve these options, or null. Fills `conflict` where none ever can.
+  Runtime* find(const RuntimeOptions& options, std::string& conflict) {
+    for (Runtime* runtime : runtimes) {
+      if (runtime->options_.isolation != options.isolation) continue;
+      std::lock_guard<std::mutex> lock(runtime->mutex_);
+      if (runtime->state_ == Runtime::State::kFailed) continue;
+      bool same = runtime->options_.executable == options.executable &&
+                  runtime->options_.library == options.library;
+      if (options.isolation == Isolation::kNamespace) {
+        if (!same || runtime->home_taken_) continue;
+        runtime->home_taken_ = true;
+        return runtime;
+      }
+      if (!same) {
+        conflict = "this process already runs " + runtime->options_.executable +
+                   " in isolation 'shared', and it can run only one Python that way; use the same "
+                   "Python, or isolation 'namespace', for " +
+                   options.executable;
+        return nullptr;
+      }
+      return runtime;
+    }
+    return nullptr;
+  }
+};
+
+void Runtime::lease(const RuntimeOptions& options, Stay stay) {
+  auto& registry = RuntimeRegistry::instance();
+  std::string conflict;
+  Runtime* runtime = nullptr;
+  bool made = false;
+  {
+    std::lock_guard<std::mutex> lock(registry.mutex);
+    runtime = registry.find(options, conflict);
+    if (runtime == nullptr && conflict.empty()) {
+      runtime = new Runtime(options);
+      runtime->signal_ = platform::interrupt_signal(registry.next_ordinal++);
+      runtime->home_taken_ = options.isolation == Isolation::kNamespace;
+      registry.runtimes.push_back(runtime);
+      made = true;
+    }
+  }
+  if (runtime == nullptr) {
+    platform::start_thread(
+        [stay = std::move(stay), conflict] {
+          Lease lease;
+          lease.error = conflict;
+          lease.error_code = "ERR_PYTHON_CONFLICT";
+          stay(lease);
+        },
+        "python-none");
+    return;
+  }
+
+  bool take_home = false;
+  {
+    std::lock_guard<std::mutex> lock(runtime->mutex_);
+    bool free_home = options.isolation == Isolation::kNamespace || !runtime->home_taken_;
+    if (free_home) {
+      runtime->home_taken_ = true;
+      runtime->home_stays_.push_back(stay);
+      take_home = true;
+    }
+  }
+  if (made) platform::start_thread([runtime] { runtime->run_home(); }, "python-home");
+  if (take_home) {
+    runtime->changed_.notify_all();
+  } else {
+    platform::start_thread([runtime, stay = std::move(stay)] { runtime->run_guest(stay); },
+                           "python-guest");
+  }
+}
+
+void Runtime::run_home() {
+  std::string failure = start();
+  PyThreadState* state = nullptr;
+  if (failure.empty()) state = api_.PyEval_SaveThread();
+  std::unique_lock<std::mutex> lock(mutex_);
+  error_ = failure;
+  state_ = failure.empty() ? State::kReady : State::kFailed;
+  changed_.notify_all();
+  for (;;) {
+    changed_.wait(lock, [&] { return !home_stays_.empty() || !reaper_.empty(); });
+    Stay stay;
+    if (!home_stays_.empty()) {
+      stay = std::move(home_stays_.front());
+      home_stays_.pop_front();
+    }
+    lock.unlock();
+    Lease lease;
+    lease.runtime = this;
+    lease.home = true;
+    lease.error = error_;
+    lease.error_code = error_code_;
+    if (state != nullptr) {
+      api_.PyEval_RestoreThread(state);
+      drain_reaper();
+      if (stay) stay(lease);
+      state = api_.PyEval_SaveThread();
+    } else if (stay) {
+      stay(lease);
+    }
+    bool leave = state == nullptr;
+    lock.lock();
+    if (stay) {
+      home_taken_ = !home_stays_.empty();
+      home_poke_ = nullptr;
+    }
+    // A runtime that did not start is of no further use; the registry passes over it.
+    if (leave && home_stays_.empty()) return;
+  }
+}
+
+void Runtime::run_guest(const Stay& stay) {
+  {
+    std::unique_lock<std::mutex> lock(mutex_);
+    changed_.wait(lock, [&] { return state_ != State::kStarting; });
+  }
+  Lease lease;
+  lease.runtime = this;
+  lease.error = error_;
+  lease.error_code = error_code_;
+  if (state_ == State::kFailed) {
+    stay(lease);
+    return;
+  }
+  PyThreadState* state = api_.PyThreadState_New(interpreter_);
+  api_.PyEval_RestoreThread(state);
+  stay(lease);
+  api_.PyThreadState_Clear(state);
+  api_.PyThreadState_DeleteCurrent();
+}
+
+std::string Runtime::start() {
+  home_thread_ = pthread_self();
+  std::string error;
+  void* handle = options_.isolation == Isolation::kShared
+                     ? platform::open_shared(options_.library, error)
+                     : platform::open_namespace(options_.library, error);
+  if (handle == nullptr) {
+    error_code_ = options_.isolation == Isolation::kShared ? "ERR_PYTHON_START" : "ERR_NAMESPACE";
+    return "cannot open " + options_.library + ": " + error;
+  }
+  error_code_ = "ERR_PYTHON_START";
+  error = api_.load(handle);
+  if (!error.empty()) return options_.library + " cannot be used: " + error;
+  platform::install_exit_hook();
+  error = initialize_python();
+  if (!error.empty()) return error;
+  interpreter_ = api_.PyThreadState_GetInterpreter(api_.PyThreadState_Get());
+  error = api_.measure_layout();
+  if (!error.empty()) return options_.library + " cannot be used: " + error;
+  return boot();
+}
+
+std::string Runtime::initialize_python() {
+  if (api_.Py_IsInitialized() != 0) {
+    return "a Python that something else started already runs in this process; use isolation "
+           "'namespace'";
+  }
+  if (api_.PyInitConfig_Create == nullptr) {
+    wchar_t* program = api_.Py_DecodeLocale(options_.executable.c_str(), nullptr);
+    if (program == nullptr) return "the path of the Python cannot be decoded";
+    api_.Py_SetProgramName(program);
+    api_.Py_InitializeEx(0);  // signal handlers stay Node's
+    return "";
+  }
+  PyInitConfig* config = api_.PyInitConfig_Create();
+  if (config == nullptr) return "out of memory";
+  int failed = api_.PyInitConfig_SetInt(config, "install_signal_handlers", 0);
+  failed |= api_.PyInitConfig_SetInt(config, "isolated", 0);
+  failed |= api_.PyInitConfig_SetInt(config, "use_environment", 1);
+  failed |= api_.PyInitConfig_SetInt(config, "user_site_directory", 1);
+  failed |= api_.PyInitConfig_SetStr(config, "program_name", options_.executable.c_str());
+  if (failed == 0) failed = api_.Py_InitializeFromInitConfig(config);
+  std::string error;
+  if (failed != 0) {
+    const char* message = nullptr;
+    api_.PyInitConfig_GetError(config, &message);
+    error = std::string("Python did not start: ") + (message == nullptr ? "unknown" : message);
+  }
+  api_.PyInitConfig_Free(config);
+  return error;
+}
+
+std::string Runtime::boot() {
+  const PythonApi& py = api_;
+  PyRef sys(py, py.PyImport_ImportModule("sys"));
+  PyRef path(py, sys ? py.PyObject_GetAttrString(sys.get(), "path") : nullptr);
+  PyRef folder(py, py.PyUnicode_FromString(options_.python_dir.c_str()));
+  if (!path || !folder || py.PyList_Append(path.get(), folder.get()) != 0) {
+    return "sys.path cannot be extended: " + take_error_text(py);
+  }
+  PyRef natives(py, make_builtins(*this));
+  memory_type_ = natives ? make_memory_type(*this) : nullptr;
+  if (memory_type_ == nullptr) return "native functions cannot be made: " + take_error_text(py);
+
+  host_module_ = py.PyImport_ImportModule("rxjs_python._host");
+  if (host_module_ == nullptr) return "rxjs_python cannot be imported: " + take_error_text(py);
+  PyRef boot(py, py.PyObject_GetAttrString(host_module_, "boot"));
+  PyRef signal(py, py.PyLong_FromLong(signal_));
+  PyRef deep_bind(py, py.PyBool_FromLong(options_.isolation == Isolation::kShared));
+  PyRef done(py, boot ? py.PyObject_CallFunctionObjArgs(boot.get(), natives.get(), signal.get(),
+                                                        deep_bind.get(), nullptr)
+                      : nullptr);
+  if (!done) return "rxjs_python did not start: " + take_error_text(py);
+  bigint_type_ = py.PyObject_GetAttrString(host_module_, "BigInt");
+  interrupted_type_ = py.PyObject_GetAttrString(host_module_, "Interrupted");
+  result_encode_error_ = py.PyObject_GetAttrString(host_module_, "ResultEncodeError");
+  if (bigint_type_ == nullptr || interrupted_type_ == nullptr || result_encode_error_ == nullptr) {
+    return "rxjs_python is not complete: " + take_error_text(py);
+  }
+  return "";
+}
+
+void Runtime::set_home_poke(std::function<void()> poke) {
+  std::lock_guard<std::mutex> lock(mutex_);
+  home_poke_ = std::move(poke);
+}
+
+void Runtime::reap(ExportedBuffer* buffer) {
+  std::function<void()> poke;
+  {
+    std::lock_guard<std::mutex> lock(mutex_);
+    reaper_.push_back(buffer);
+    reaper_filled_.store(true, std::memory_order_release);
+    poke = home_poke_;
+  }
+  if (poke) {
+    poke();
+  } else {
+    changed_.notify_all();
+  }
+}
+
+void Runtime::drain_reaper() {
+  if (!reaper_filled_.load(std::memory_order_acquire)) return;
+  std::vector<ExportedBuffer*> given_back;
+  {
+    std::lock_guard<std::mutex> lock(mutex_);
+    given_back.swap(reaper_);
+    reaper_filled_.store(false, std::memory_order_relaxed);
+  }
+  for (ExportedBuffer* buffer : given_back) {
+    api_.PyBuffer_Release(&buffer->buffer);
+    delete buffer;
+  }
+}
+
+void Runtime::interrupt_thread(unsigned long ident, Decide decide) {
+  std::lock_guard<std::mutex> lock(mutex_);
+  interrupts_.push_back({ident, std::move(decide)});
+  if (!service_running_) {
+    service_running_ = true;
+    platform::start_thread([this] { run_service(); }, "python-service");
+  }
+  service_wake_.notify_one();
+}
+
+void Runtime::run_service() {
+  PyThreadState* state = api_.PyThreadState_New(interpreter_);
+  for (;;) {
+    Interrupt next;
+    {
+      std::unique_lock<std::mutex> lock(mutex_);
+      service_wake_.wait(lock, [&] { return !interrupts_.empty(); });
+      next = std::move(interrupts_.front());
+      interrupts_.pop_front();
+    }
+    api_.PyEval_RestoreThread(state);
+    next.decide([&] { api_.PyThreadState_SetAsyncExc(next.ident, interrupted_type_); });
+    state = api_.PyEval_SaveThread();
+  }
+}
+
+std::string take_error_text(const PythonApi& py) {
+  if (py.PyErr_Occurred() == nullptr) return "unknown error";
+  PyObject *type = nullptr, *value = nullptr, *traceback = nullptr;
+  py.PyErr_Fetch(&type, &value, &traceback);
+  py.PyErr_NormalizeException(&type, &value, &traceback);
+  PyRef owned_type(py, type), owned_value(py, value), owned_traceback(py, traceback);
+  PyRef text(py, value == nullptr ? nullptr : py.PyObject_Repr(value));
+  Py_ssize_t size = 0;
+  const char* chars = text ? py.PyUnicode_AsUTF8AndSize(text.get(), &size) : nullptr;
+  std::string result = chars == nullptr ? "unprintable error" : std::string(chars, size);
+  py.PyErr_Clear();
+  return result;
+}
+
+}  // namespace rxp

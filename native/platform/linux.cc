@@ -1,0 +1,208 @@
+#include <dlfcn.h>
+#include <elf.h>
+#include <fcntl.h>
+#include <link.h>
+#include <signal.h>
+#include <sys/file.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <mutex>
+#include <vector>
+
+#include "platform/platform.h"
+
+#if defined(__GLIBC__)
+// The shim is built as a library of its own (binding.gyp, CMakeLists.txt) and carried in here, so
+// that the addon stays a single file.
+__asm__(
+    ".section .rodata\n"
+    ".global rxp_namespace_shim\n"
+    ".global rxp_namespace_shim_end\n"
+    ".balign 16\n"
+    "rxp_namespace_shim:\n"
+    ".incbin \"namespace_shim.so\"\n"
+    "rxp_namespace_shim_end:\n"
+    ".byte 0\n"
+    ".previous\n");
+extern "C" const char rxp_namespace_shim[] __attribute__((visibility("hidden")));
+extern "C" const char rxp_namespace_shim_end[] __attribute__((visibility("hidden")));
+#endif
+
+namespace rxp::platform {
+
+void* open_shared(const std::string& library, std::string& error) {
+  // GLOBAL: extension modules of most distributions do not link libpython and look it up here.
+  void* handle = dlopen(library.c_str(), RTLD_NOW | RTLD_GLOBAL);
+  if (handle == nullptr) error = dlerror();
+  return handle;
+}
+
+#if defined(__GLIBC__)
+namespace {
+
+// The shim is linked with a long run path as a placeholder. Writing libpython's path over that text
+// and turning the entry's tag into DT_NEEDED makes libpython a dependency of this very image.
+bool point_shim_at(std::vector<char>& image, const std::string& library, std::string& error) {
+  auto* header = reinterpret_cast<ElfW(Ehdr)*>(image.data());
+  auto* segments = reinterpret_cast<ElfW(Phdr)*>(image.data() + header->e_phoff);
+  ElfW(Dyn)* dynamic = nullptr;
+  size_t entries = 0;
+  auto file_offset = [&](ElfW(Addr) address) -> size_t {
+    for (int i = 0; i < header->e_phnum; i++) {
+      const auto& segment = segments[i];
+      if (segment.p_type == PT_LOAD && address >= segment.p_vaddr &&
+          address < segment.p_vaddr + segment.p_filesz) {
+        return address - segment.p_vaddr + segment.p_offset;
+      }
+    }
+    return 0;
+  };
+  for (int i = 0; i < header->e_phnum; i++) {
+    if (segments[i].p_type != PT_DYNAMIC) continue;
+    dynamic = reinterpret_cast<ElfW(Dyn)*>(image.data() + segments[i].p_offset);
+    entries = segments[i].p_filesz / sizeof(ElfW(Dyn));
+  }
+  ElfW(Dyn)* placeholder = nullptr;
+  size_t strings = 0;
+  for (size_t i = 0; i < entries; i++) {
+    if (dynamic[i].d_tag == DT_RUNPATH || dynamic[i].d_tag == DT_RPATH) placeholder = &dynamic[i];
+    if (dynamic[i].d_tag == DT_STRTAB) strings = file_offset(dynamic[i].d_un.d_ptr);
+  }
+  if (placeholder == nullptr || strings == 0) {
+    error = "the addon was built without the namespace shim's placeholder";
+    return false;
+  }
+  char* text = image.data() + strings + placeholder->d_un.d_val;
+  if (library.size() > std::strlen(text)) {
+    error = "the path of libpython is longer than " + std::to_string(std::strlen(text)) +
+            " characters: " + library;
+    return false;
+  }
+  std::memcpy(text, library.c_str(), library.size() + 1);
+  placeholder->d_tag = DT_NEEDED;
+  return true;
+}
+
+std::string explain_dlmopen(const std::string& message) {
+  if (message.find("no more namespaces") != std::string::npos) {
+    return "the C library has no room for another private copy of libpython (" + message +
+           "); open fewer interpreters, or start node with "
+           "GLIBC_TUNABLES=glibc.rtld.nns=16:glibc.rtld.optional_static_tls=16384";
+  }
+  if (message.find("static TLS") != std::string::npos) {
+    return message +
+           "; start node with GLIBC_TUNABLES=glibc.rtld.optional_static_tls=16384 for more room";
+  }
+  return message;
+}
+
+}  // namespace
+
+bool has_namespaces(std::string&) { return true; }
+
+void* open_namespace(const std::string& library, std::string& error) {
+  std::vector<char> image(rxp_namespace_shim, rxp_namespace_shim_end);
+  if (!point_shim_at(image, library, error)) return nullptr;
+
+  int file = memfd_create("rxjs-python-namespace", MFD_CLOEXEC);
+  if (file < 0 || write(file, image.data(), image.size()) != static_cast<ssize_t>(image.size())) {
+    error = std::string("cannot make a memory file: ") + std::strerror(errno);
+    if (file >= 0) close(file);
+    return nullptr;
+  }
+  std::string path = "/proc/self/fd/" + std::to_string(file);
+  void* handle = dlmopen(LM_ID_NEWLM, path.c_str(), RTLD_NOW);
+  if (handle == nullptr) error = explain_dlmopen(dlerror());
+  close(file);
+  if (handle == nullptr) return nullptr;
+
+  // The copy keeps the pointer for as long as the process lives.
+  using SetLibrary = void (*)(const char*);
+  auto set_library = reinterpret_cast<SetLibrary>(dlsym(handle, "rxp_shim_set_library"));
+  if (set_library != nullptr) set_library(strdup(library.c_str()));
+
+  // Each libc finds its character tables through the thread; this thread was made by the first.
+  using CtypeInit = void (*)();
+  if (auto init = reinterpret_cast<CtypeInit>(dlsym(RTLD_DEFAULT, "__ctype_init"))) init();
+  if (auto init = reinterpret_cast<CtypeInit>(dlsym(handle, "__ctype_init"))) init();
+  return handle;
+}
+#else
+bool has_namespaces(std::string& why_not) {
+  why_not = "isolation 'namespace' needs glibc's dlmopen; use isolation 'shared' here";
+  return false;
+}
+
+void* open_namespace(const std::string&, std::string& error) {
+  has_namespaces(error);
+  return nullptr;
+}
+#endif
+
+bool start_thread(std::function<void()> body, const char* name) {
+  constexpr size_t kStackSize = 16u << 20;
+  pthread_attr_t attributes;
+  pthread_attr_init(&attributes);
+  pthread_attr_setstacksize(&attributes, kStackSize);
+  pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
+  struct Start {
+    std::function<void()> body;
+    char name[16];
+  };
+  auto* start = new Start{std::move(body), {}};
+  std::snprintf(start->name, sizeof start->name, "%s", name);
+  pthread_t thread;
+  auto run = [](void* argument) -> void* {
+    auto* self = static_cast<Start*>(argument);
+    pthread_setname_np(pthread_self(), self->name);
+    self->body();
+    delete self;
+    return nullptr;
+  };
+  int failed = pthread_create(&thread, &attributes, run, start);
+  pthread_attr_destroy(&attributes);
+  if (failed != 0) delete start;
+  return failed == 0;
+}
+
+int interrupt_signal(int ordinal) {
+  int signal = SIGRTMAX - 1 - ordinal;
+  return signal > SIGRTMIN + 2 ? signal : -1;
+}
+
+void send_signal(pthread_t thread, int signal) { pthread_kill(thread, signal); }
+
+void install_exit_hook() {
+#if defined(__GLIBC__)
+  static std::once_flag once;
+  // process.exit() runs no clean-up hooks on the main thread, and a C extension's destructors would
+  // join threads that Python still uses. Output is flushed, the exit code is kept.
+  std::call_once(once, [] {
+    on_exit(
+        [](int status, void*) {
+          std::fflush(nullptr);
+          _exit(status);
+        },
+        nullptr);
+  });
+#endif
+}
+
+int lock_file(const std::string& path) {
+  int descriptor = open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+  if (descriptor < 0) return -2;
+  if (flock(descriptor, LOCK_EX | LOCK_NB) == 0) return descriptor;
+  int reason = errno;
+  close(descriptor);
+  errno = reason;
+  return reason == EWOULDBLOCK ? -1 : -2;
+}
+
+void unlock_file(int descriptor) { close(descriptor); }
+
+}  // namespace rxp::platform

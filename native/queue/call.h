@@ -1,0 +1,60 @@
+// A call on its way to an interpreter, and the envelope that several calls travel in.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "buffer/memory.h"
+#include "codec/text.h"
+
+namespace rxp {
+
+enum class CodecKind : uint8_t { kString = 0, kJson = 1, kBuffer = 2, kArray = 3 };
+
+enum class CallKind : uint8_t {
+  kText = 0,     // a batch as text: the string and json codecs
+  kBinary = 1,   // a batch as memory: the buffer and array codecs
+  kControl = 2,  // a request to the interpreter's host, JSON in and out
+  kForget = 3,   // drops this interpreter's reference to a handler
+};
+
+inline constexpr int32_t kAnyInterpreter = -1;
+
+struct Envelope;
+
+// One batch. Lives inside its envelope; is touched by one thread at a time.
+struct Call {
+  int32_t id = 0;
+  int32_t handler = 0;
+  int32_t interpreter = kAnyInterpreter;
+  int32_t count = 0;  // items in the batch
+  CallKind kind = CallKind::kText;
+  TextView text;                    // all items of this call, joined
+  const int32_t* lengths = nullptr;  // `count` lengths in code units
+  std::vector<Segment> segments;
+  Envelope* envelope = nullptr;
+};
+
+// Several calls made in one turn of the JavaScript thread share one text, so that they cost one
+// crossing. Freed when the last of its calls is done.
+struct Envelope {
+  std::unique_ptr<char16_t[]> units;
+  std::vector<int32_t> meta;
+  std::vector<Call> calls;
+  std::atomic<int> open{0};
+
+  void finish_one() {
+    if (open.fetch_sub(1, std::memory_order_acq_rel) == 1) delete this;
+  }
+  ~Envelope() {
+    for (auto& call : calls) {
+      for (auto& segment : call.segments) {
+        if (segment.block != nullptr) segment.block->release();
+      }
+    }
+  }
+};
+
+}  // namespace rxp

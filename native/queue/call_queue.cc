@@ -1,0 +1,173 @@
+#include "queue/call_queue.h"
+
+#include <algorithm>
+#include <chrono>
+
+namespace rxp {
+
+int CallQueue::add_seat() {
+  std::lock_guard<std::mutex> lock(mutex_);
+  seats_.push_back(std::make_unique<Seat>());
+  return static_cast<int>(seats_.size()) - 1;
+}
+
+void CallQueue::wake(Seat& seat) {
+  seat.waiting = false;
+  seat.wake.notify_one();
+}
+
+void CallQueue::push(Envelope* envelope) {
+  // The envelope may be freed by an interpreter as soon as the lock is released.
+  std::lock_guard<std::mutex> lock(mutex_);
+  size_t common = 0;
+  envelope->open.store(static_cast<int>(envelope->calls.size()), std::memory_order_relaxed);
+  for (auto& call : envelope->calls) {
+    call.envelope = envelope;
+    if (call.interpreter == kAnyInterpreter) {
+      common_.push_back(&call);
+      common++;
+    } else {
+      Seat& seat = *seats_[static_cast<size_t>(call.interpreter)];
+      seat.own.push_back(&call);
+      if (seat.waiting) wake(seat);
+    }
+  }
+  for (auto& seat : seats_) {
+    if (common == 0) break;
+    if (!seat->waiting || seat->closed) continue;
+    wake(*seat);
+    common--;
+  }
+}
+
+Call* CallQueue::pop(Seat& seat) {
+  std::deque<Call*>& queue = seat.own.empty() ? common_ : seat.own;
+  if (queue.empty() || (seat.closed && &queue == &common_)) return nullptr;
+  Call* call = queue.front();
+  queue.pop_front();
+  seat.running = call;
+  return call;
+}
+
+Call* CallQueue::try_take(int seat) {
+  std::lock_guard<std::mutex> lock(mutex_);
+  return pop(*seats_[static_cast<size_t>(seat)]);
+}
+
+Call* CallQueue::take(int index) {
+  std::unique_lock<std::mutex> lock(mutex_);
+  Seat& seat = *seats_[static_cast<size_t>(index)];
+  for (;;) {
+    if (Call* call = pop(seat)) return call;
+    if (seat.closed || seat.poked) {
+      seat.poked = false;
+      return nullptr;
+    }
+    seat.waiting = true;
+    seat.wake.wait(lock);
+    seat.waiting = false;
+  }
+}
+
+void CallQueue::done(int seat, Call* call) {
+  {
+    std::lock_guard<std::mutex> lock(mutex_);
+    seats_[static_cast<size_t>(seat)]->running = nullptr;
+  }
+  idle_.notify_all();
+  call->envelope->finish_one();
+}
+
+void CallQueue::poke(int index) {
+  std::lock_guard<std::mutex> lock(mutex_);
+  Seat& seat = *seats_[static_cast<size_t>(index)];
+  seat.poked = true;
+  if (seat.waiting) wake(seat);
+}
+
+void CallQueue::close_seat(int index) {
+  std::lock_guard<std::mutex> lock(mutex_);
+  Seat& seat = *seats_[static_cast<size_t>(index)];
+  seat.closed = true;
+  if (seat.waiting) wake(seat);
+}
+
+bool CallQueue::seat_closed(int seat) const {
+  std::lock_guard<std::mutex> lock(mutex_);
+  const Seat& place = *seats_[static_cast<size_t>(seat)];
+  return place.closed && place.own.empty();
+}
+
+CallQueue::Cancelled CallQueue::cancel(int32_t id, int* running_seat) {
+  std::unique_lock<std::mutex> lock(mutex_);
+  auto remove_from = [&](std::deque<Call*>& queue) -> Call* {
+    auto found = std::find_if(queue.begin(), queue.end(), [&](Call* c) { return c->id == id; });
+    if (found == queue.end()) return nullptr;
+    Call* call = *found;
+    queue.erase(found);
+    return call;
+  };
+  Call* removed = remove_from(common_);
+  for (size_t i = 0; removed == nullptr && i < seats_.size(); i++) {
+    removed = remove_from(seats_[i]->own);
+  }
+  if (removed != nullptr) {
+    lock.unlock();
+    removed->envelope->finish_one();
+    return Cancelled::kRemoved;
+  }
+  for (size_t i = 0; i < seats_.size(); i++) {
+    if (seats_[i]->running == nullptr || seats_[i]->running->id != id) continue;
+    *running_seat = static_cast<int>(i);
+    return Cancelled::kRunning;
+  }
+  return Cancelled::kNotFound;
+}
+
+std::vector<int32_t> CallQueue::clear(bool keep_control) {
+  std::vector<int32_t> ids;
+  std::vector<Call*> removed;
+  {
+    std::lock_guard<std::mutex> lock(mutex_);
+    auto clear_one = [&](std::deque<Call*>& queue) {
+      std::deque<Call*> kept;
+      for (Call* call : queue) {
+        bool control = call->kind == CallKind::kControl || call->kind == CallKind::kForget;
+        (keep_control && control ? (void)kept.push_back(call) : removed.push_back(call));
+      }
+      queue.swap(kept);
+    };
+    clear_one(common_);
+    for (auto& seat : seats_) clear_one(seat->own);
+  }
+  for (Call* call : removed) {
+    ids.push_back(call->id);
+    call->envelope->finish_one();
+  }
+  return ids;
+}
+
+int32_t CallQueue::running(int seat) const {
+  std::lock_guard<std::mutex> lock(mutex_);
+  Call* call = seats_[static_cast<size_t>(seat)]->running;
+  return call == nullptr ? 0 : call->id;
+}
+
+size_t CallQueue::waiting() const {
+  std::lock_guard<std::mutex> lock(mutex_);
+  size_t count = common_.size();
+  for (auto& seat : seats_) count += seat->own.size();
+  return count;
+}
+
+bool CallQueue::wait_idle(bool (*matters)(const Call&), int milliseconds) {
+  std::unique_lock<std::mutex> lock(mutex_);
+  return idle_.wait_for(lock, std::chrono::milliseconds(milliseconds), [&] {
+    for (auto& seat : seats_) {
+      if (seat->running != nullptr && matters(*seat->running)) return false;
+    }
+    return true;
+  });
+}
+
+}  // namespace rxp

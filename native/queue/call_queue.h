@@ -1,0 +1,67 @@
+// The queue of one pool: calls that any interpreter may take, and calls meant for one of them.
+//
+// The JavaScript thread pushes and removes, interpreter threads take. A lock rather than a lock-free
+// queue: it is held for a few dozen nanoseconds, and cancelling needs to look inside.
+#pragma once
+
+#include <condition_variable>
+#include <deque>
+#include <memory>
+#include <mutex>
+#include <vector>
+
+#include "queue/call.h"
+
+namespace rxp {
+
+class CallQueue {
+ public:
+  // Adds a seat and returns its index. A seat is one interpreter's place at the queue.
+  int add_seat();
+
+  // Takes ownership of the envelope; its calls come out in order.
+  void push(Envelope* envelope);
+
+  // The next call for this seat, or null when there is none. Marks it as running.
+  Call* try_take(int seat);
+  // Waits for a call, a poke or the seat's end; null for the latter two. Marks a call as running.
+  Call* take(int seat);
+  // The seat's running call is done; frees it.
+  void done(int seat, Call* call);
+
+  // Wakes a seat that waits, so that its interpreter looks after other work.
+  void poke(int seat);
+  // take() answers null from now on once nothing is left for this seat.
+  void close_seat(int seat);
+  bool seat_closed(int seat) const;
+
+  enum class Cancelled { kNotFound, kRemoved, kRunning };
+  // Removes a waiting call (its envelope part is freed), or names the seat that runs it.
+  Cancelled cancel(int32_t id, int* seat);
+  // Removes every waiting call, except control calls when `keep_control`. Returns their ids.
+  std::vector<int32_t> clear(bool keep_control);
+  // The id of the call that a seat runs, 0 when it waits.
+  int32_t running(int seat) const;
+  size_t waiting() const;
+  // Blocks until no seat runs a call for which `matters(call)`, at most `milliseconds`.
+  bool wait_idle(bool (*matters)(const Call&), int milliseconds);
+
+ private:
+  struct Seat {
+    std::deque<Call*> own;
+    std::condition_variable wake;
+    Call* running = nullptr;
+    bool waiting = false;
+    bool poked = false;
+    bool closed = false;
+  };
+  Call* pop(Seat& seat);
+  void wake(Seat& seat);
+
+  mutable std::mutex mutex_;
+  std::condition_variable idle_;
+  std::deque<Call*> common_;
+  std::vector<std::unique_ptr<Seat>> seats_;
+};
+
+}  // namespace rxp

@@ -1,0 +1,141 @@
+#include "queue/result_channel.h"
+
+#include "buffer/exported.h"
+
+namespace rxp {
+namespace {
+// A block that grows past this is closed, so that its string is made and freed in small pieces and
+// the first results of a long row do not wait for the last.
+constexpr size_t kMergeUnits = 64 << 10;
+constexpr size_t kMergeMeta = 4096;
+constexpr size_t kSpareBlocks = 8;
+}  // namespace
+
+void discard(BinaryItem& item) {
+  if (item.block != nullptr) item.block->release();
+  if (item.exported != nullptr) item.exported->give_back();
+  item.block = nullptr;
+  item.exported = nullptr;
+}
+
+ResultChannel::~ResultChannel() {
+  for (auto& block : blocks_) {
+    for (auto& item : block->items) discard(item);
+  }
+}
+
+std::unique_ptr<ResultBlock> ResultChannel::fresh() {
+  if (spare_.empty()) return std::make_unique<ResultBlock>();
+  auto block = std::move(spare_.back());
+  spare_.pop_back();
+  return block;
+}
+
+void ResultChannel::signal() {
+  if (signalled_ || waker_ == nullptr) return;
+  signalled_ = true;
+  waker_->wake();
+}
+
+ResultBlock* ResultChannel::append(std::unique_ptr<ResultBlock> block) {
+  blocks_.push_back(std::move(block));
+  signal();
+  return blocks_.back().get();
+}
+
+void ResultChannel::post_text(int32_t pool, int32_t call, ResultStatus status, TextBuffer& text,
+                              std::vector<int32_t>& lengths) {
+  std::lock_guard<std::mutex> lock(mutex_);
+  if (closed_) return;
+  ResultBlock* last = blocks_.empty() ? nullptr : blocks_.back().get();
+  bool taken = blocks_.size() == 1 && front_taken_;
+  bool mergeable = last != nullptr && !taken && last->kind == BlockKind::kText &&
+                   last->pool == pool && last->text.narrow() == text.narrow() &&
+                   last->text.size() + text.size() <= kMergeUnits &&
+                   last->meta.size() + lengths.size() <= kMergeMeta;
+  if (!mergeable) {
+    auto block = fresh();
+    block->kind = BlockKind::kText;
+    block->pool = pool;
+    std::swap(block->text, text);
+    last = block.get();
+    last->meta.insert(last->meta.end(), {call, static_cast<int32_t>(status),
+                                         static_cast<int32_t>(lengths.size())});
+    last->meta.insert(last->meta.end(), lengths.begin(), lengths.end());
+    append(std::move(block));
+  } else {
+    last->text.append(text.view());
+    last->meta.insert(last->meta.end(), {call, static_cast<int32_t>(status),
+                                         static_cast<int32_t>(lengths.size())});
+    last->meta.insert(last->meta.end(), lengths.begin(), lengths.end());
+    signal();
+  }
+  text.clear();
+  lengths.clear();
+}
+
+void ResultChannel::post_binary(int32_t pool, int32_t call, std::vector<BinaryItem>& items) {
+  std::lock_guard<std::mutex> lock(mutex_);
+  if (closed_) {
+    for (auto& item : items) discard(item);
+    items.clear();
+    return;
+  }
+  auto block = fresh();
+  block->kind = BlockKind::kBinary;
+  block->pool = pool;
+  block->meta = {call, static_cast<int32_t>(ResultStatus::kOk),
+                 static_cast<int32_t>(items.size())};
+  block->items.swap(items);
+  append(std::move(block));
+}
+
+void ResultChannel::post_output(int32_t pool, BlockKind kind, int32_t stream, TextBuffer& text) {
+  std::lock_guard<std::mutex> lock(mutex_);
+  if (closed_) return;
+  auto block = fresh();
+  block->kind = kind;
+  block->pool = pool;
+  block->meta = {stream};
+  std::swap(block->text, text);
+  append(std::move(block));
+  text.clear();
+}
+
+void ResultChannel::nudge() {
+  std::lock_guard<std::mutex> lock(mutex_);
+  if (!closed_) signal();
+}
+
+ResultBlock* ResultChannel::front() {
+  std::lock_guard<std::mutex> lock(mutex_);
+  if (blocks_.empty()) {
+    signalled_ = false;
+    return nullptr;
+  }
+  front_taken_ = true;
+  return blocks_.front().get();
+}
+
+void ResultChannel::pop() {
+  std::lock_guard<std::mutex> lock(mutex_);
+  auto block = std::move(blocks_.front());
+  blocks_.pop_front();
+  front_taken_ = false;
+  block->text.clear();
+  block->meta.clear();
+  block->items.clear();
+  // Large buffers go back to the system; small ones save an allocation per block.
+  if (spare_.size() < kSpareBlocks && block->meta.capacity() <= 4 * kMergeMeta &&
+      block->text.capacity() <= 4 * kMergeUnits) {
+    spare_.push_back(std::move(block));
+  }
+}
+
+void ResultChannel::close() {
+  std::lock_guard<std::mutex> lock(mutex_);
+  closed_ = true;
+  waker_ = nullptr;
+}
+
+}  // namespace rxp

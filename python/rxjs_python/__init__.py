@@ -1,0 +1,28 @@
+"""What handlers may import from rxjs-python.
+
+``BigInt``: a JavaScript BigInt arrives as one, and a ``BigInt`` in a result goes back as one.
+``Interrupted``: raised inside a handler whose call was aborted or timed out.
+The error classes are those that the caller in JavaScript sees when a result cannot be used.
+"""
+
+from __future__ import annotations
+
+from ._errors import (
+    HandlerError,
+    Interrupted,
+    ResultEncodeError,
+    ResultError,
+    ResultLengthError,
+    ResultTypeError,
+)
+from ._types import BigInt
+
+__all__ = [
+    "BigInt",
+    "HandlerError",
+    "Interrupted",
+    "ResultEncodeError",
+    "ResultError",
+    "ResultLengthError",
+    "ResultTypeError",
+]

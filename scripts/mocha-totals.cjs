@@ -1,0 +1,16 @@
+// mocha's spec reporter (or dot, with RXJS_PYTHON_TEST_REPORTER=dot) that also writes its totals to a file, because a
+// number read out of printed text is wrong as soon as a test prints something like it.
+const { writeFileSync } = require('node:fs')
+const { reporters } = require('mocha')
+
+const Base = process.env.RXJS_PYTHON_TEST_REPORTER === 'dot' ? reporters.Dot : reporters.Spec
+
+module.exports = class Totals extends Base {
+  constructor(runner, options) {
+    super(runner, options)
+    runner.once('end', () => {
+      const { passes, failures, pending } = this.stats
+      writeFileSync(process.env.RXJS_PYTHON_TEST_TOTALS, JSON.stringify({ passes, failures, pending }))
+    })
+  }
+}
