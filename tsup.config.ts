@@ -8,7 +8,7 @@ export default defineConfig({
   entry: ['lib/index.ts'],
   outDir: 'dist',
   format: ['cjs'],
-  outExtension: () => ({ js: '.cjs', dts: '.d.cts' }),
+  outExtension: () => ({ js: '.cjs' }),
   target: 'node20',
   platform: 'node',
   tsconfig: 'tsconfig.build.json',

@@ -50,7 +50,7 @@ async function main(): Promise<number> {
     console.log(BENCH_HELP)
     return 0
   }
-  const environment = preparePython(options.python)
+  const environment = await preparePython(options.python)
   const { jobs, skipped } = makePlan(options, environment)
   for (const { driver, reason } of skipped) console.log(`${driver} is left out: ${reason}`)
   if (jobs.length === 0) throw new Error('There is nothing to measure: no case has one of these drivers.')

@@ -12,7 +12,7 @@ const HELP = `npm run show -- ${REPORTS.map(({ name }) => name).join('|')} [opti
   --only TEXT       only lines whose name holds this text
   --rounds N        rounds of each comparison; default 5
   --quick           few rounds and short ones: to see that it works, not to quote
-  --python PATH     the Python to make the environment from; default python3
+  --python PATH     the Python to make the environment from; default as a pool finds it
   --data FILE       census records in the UCI Adult format; default ../shared/data/adult.data or made-up records
 `
 
@@ -70,7 +70,7 @@ async function main(): Promise<number> {
     seconds: values.quick ? 0.2 : 0.7,
     share: values.quick ? 0.02 : 1,
     data: values.data,
-    environment: preparePython(values.python),
+    environment: await preparePython(values.python),
   })
 }
 

@@ -2,35 +2,33 @@ import { execFileSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { generateCensus } from '../../examples/salary/generator'
+import { type Census, readCensus } from '../../examples/salary/records'
 import { cacheFolder, findCensus, handlersFolder } from '../harness/paths'
 import type { Case } from '../harness/types'
-import { type CensusRecord, makeCensus, readCensus } from './census'
 
-const ITEMS = 65_536
-const TRAINING_RECORDS = 32_561
-const SEED = 1994
+const VERSIONS = 'import sys, numpy, sklearn; print(sys.version, numpy.__version__, sklearn.__version__)'
 
-function records(data: string | undefined, count: number): CensusRecord[] {
-  return data === undefined ? makeCensus(count, SEED) : readCensus(data)
+async function censusFrom(data: string | undefined): Promise<Census> {
+  return data === undefined ? generateCensus() : readCensus(data)
 }
 
 /** Trains the model unless one from the same records, the same script and the same Python is there. */
-function trainModel(python: string, data: string | undefined): string {
+async function trainModel(python: string, data: string | undefined): Promise<string> {
   const script = join(handlersFolder, 'train_forest.py')
-  const versions = 'import sys, sklearn; print(sys.version, sklearn.__version__)'
-  const key = createHash('sha256')
-    .update(readFileSync(script))
-    .update(data === undefined ? `seed ${SEED}` : readFileSync(data))
-    .update(execFileSync(python, ['-c', versions]))
-    .digest('hex')
-    .slice(0, 16)
+  const { people, incomes } = await censusFrom(data)
+  const lines = people.map((person, index) => JSON.stringify({ ...person, income: incomes[index] }))
+  const records = `${lines.join('\n')}\n`
+  const versions = execFileSync(python, ['-c', VERSIONS])
+  const hash = createHash('sha256').update(readFileSync(script)).update(records).update(versions)
+  const key = hash.digest('hex').slice(0, 16)
   const model = join(cacheFolder, `forest-${key}.joblib`)
   if (existsSync(model)) return model
 
+  console.error('training the model of the case "forest"')
   mkdirSync(cacheFolder, { recursive: true })
   const table = join(cacheFolder, `census-${key}.jsonl`)
-  const lines = records(data, TRAINING_RECORDS).map(({ fields, income }) => JSON.stringify({ ...fields, income }))
-  writeFileSync(table, `${lines.join('\n')}\n`)
+  writeFileSync(table, records)
   const unfinished = `${model}.${process.pid}`
   execFileSync(python, [script, table, unfinished], { stdio: ['ignore', 'inherit', 'inherit'] })
   renameSync(unfinished, model)
@@ -48,11 +46,11 @@ export const forest: Case = {
   inFlight: () => [8],
   async prepare(python, asked) {
     const data = findCensus(asked)
-    const model = trainModel(python, data)
+    const model = await trainModel(python, data)
     return { RXP_BENCH_MODEL: model, RXP_BENCH_DATA: data ?? '' }
   },
-  items() {
-    const found = records(process.env.RXP_BENCH_DATA || undefined, ITEMS)
-    return found.map(({ fields }) => JSON.stringify(fields))
+  async items() {
+    const { people } = await censusFrom(process.env.RXP_BENCH_DATA || undefined)
+    return people.map((person) => JSON.stringify(person))
   },
 }

@@ -15,7 +15,7 @@ export const identity: Case = {
   init: false,
   inFlight: (size) => (size === 1 ? [8, 64] : [8]),
   prepare: async () => ({}),
-  items() {
+  async items() {
     const random = seeded(40)
     return Array.from({ length: ITEMS }, () => {
       const bytes = Buffer.alloc(LENGTH)

@@ -84,11 +84,12 @@ function driver(name: string, label: string, variant: Variant): Driver {
   }
 }
 
+/** ×2 stands for two interpreters with a GIL each. */
 export const rxjsPython: readonly Driver[] = [
   driver('shared', 'rxjs-python call', { isolation: 'shared', size: 1, shape: 'call' }),
   driver('shared-stream', 'rxjs-python mapPython', { isolation: 'shared', size: 1, shape: 'stream' }),
-  driver('namespace', 'rxjs-python call, 2 interpreters', { isolation: 'namespace', size: 2, shape: 'call' }),
-  driver('namespace-stream', 'rxjs-python mapPython, 2 interpreters', {
+  driver('namespace', 'rxjs-python call ×2', { isolation: 'namespace', size: 2, shape: 'call' }),
+  driver('namespace-stream', 'rxjs-python mapPython ×2', {
     isolation: 'namespace',
     size: 2,
     shape: 'stream',

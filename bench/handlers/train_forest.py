@@ -20,7 +20,9 @@ def main(records_path: str, model_path: str) -> None:
     for name, example in records[0].items():
         texts = isinstance(example, str)
         values = sorted({record[name] for record in records}) if texts else []
-        columns.append((name, {value: code for code, value in enumerate(values)} if texts else None))
+        columns.append(
+            (name, {value: code for code, value in enumerate(values)} if texts else None)
+        )
 
     matrix = np.array(
         [

@@ -8,7 +8,7 @@ import type { Job } from './types'
 async function main(): Promise<void> {
   const job = JSON.parse(process.argv[2]!) as Job
   const used = findCase(job.case)
-  const work = { case: used, job, batches: cut(used.items(), job.size) }
+  const work = { case: used, job, batches: cut(await used.items(), job.size) }
   const session = await findDriver(job.driver).open(work)
   try {
     const measurement = await measure(session, work)

@@ -20,7 +20,7 @@ export const BENCH_HELP = `npm run bench -- [options]
   --rounds N              how often everything is measured; default 5
   --seconds N             length of one measurement; default 0.7
   --quick                 one round of 0.2 s: to see that it works, not to quote
-  --python PATH           the Python to make the environment from; default python3
+  --python PATH           the Python to make the environment from; default as a pool finds it
   --data FILE             census records in the UCI Adult format; default ../shared/data/adult.data or made-up records
 `
 

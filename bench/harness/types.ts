@@ -69,5 +69,5 @@ export interface Case {
   inFlight(size: number): readonly number[]
   /** Work that is done once, before the first measurement; returns variables for the measured processes. */
   prepare(python: string, data: string | undefined): Promise<Record<string, string>>
-  items(): string[]
+  items(): Promise<string[]>
 }

@@ -7,7 +7,8 @@ import { lineChart, type Series } from './line-chart'
 const HEADLINE_SIZE = 1024
 /** A bound this many times above everything else would flatten the lines that matter. */
 const FAR_ABOVE = 20
-const OURS = ['#0b5fff', '#0a7d8c', '#6a4bd8', '#3b8f2c']
+// Ours are cold colours, the others' warm: which side a line is on shows before its name is read.
+const OURS = ['#0b3fae', '#3d86ff', '#0a7d8c', '#2bb3a3']
 const PEERS = ['#d9480f', '#b7791f', '#c2255c', '#8a5a44']
 const BOUNDS = ['#444c55', '#8a939c']
 

@@ -74,6 +74,4 @@ def handle(batch: list[dict[str, Any]]) -> list[dict[str, Any]]:
     best = probabilities.argmax(axis=1)
     chances = probabilities[np.arange(len(best)), best].tolist()
     incomes = model.classes_[best].tolist()
-    return [
-        {"probability": chance, "income": income} for chance, income in zip(chances, incomes)
-    ]
+    return [{"probability": chance, "income": income} for chance, income in zip(chances, incomes)]

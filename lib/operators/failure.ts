@@ -26,6 +26,7 @@ const FATAL = [
 
 /** Whether an error is not about one batch: every further one would fail alike, so no policy can go on. */
 export function isFatal(error: unknown): boolean {
+  if (error instanceof PythonError && error.code === 'ERR_CODEC') return true // numpy is missing
   return FATAL.some((Class) => error instanceof Class)
 }
 

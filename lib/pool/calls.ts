@@ -6,10 +6,10 @@ import { PendingCall } from './pending'
 
 /** Numbers before the lengths in a call's row; see native/binding/pool.cc. */
 const ROW_HEADER = 6
-/** Code units after which calls are sent at once rather than at the end of the turn. */
-const FLUSH_UNITS = 1 << 18
-/** Milliseconds between two attempts to interrupt Python code that swallowed the last one. */
-const INTERRUPT_AGAIN = 50
+/** Code units after which calls are sent at once: joining their texts would cost more than a crossing. */
+const FLUSH_UNITS = 1 << 13
+/** Milliseconds between two attempts to interrupt Python code that swallowed the last one; it may be cleaning up. */
+const INTERRUPT_AGAIN = 150
 
 /**
  * A pool's calls: what is made in one turn of the event loop goes to the native side in one crossing, and each call is
@@ -18,14 +18,14 @@ const INTERRUPT_AGAIN = 50
 export class PoolCalls {
   /** Where the lengths of the row that is being written start. */
   lengthsAt = 0
-  private readonly open = new Set<PendingCall>()
+  private open = 0
   private texts: string[] = []
   private units = 0
   /** Integers of the outbox that are in use. */
   private used = 0
   private scheduled = false
   private readonly flushLater = () => this.flush()
-  private readonly settled = (call: PendingCall) => this.onSettled(call)
+  private readonly settled = () => this.onSettled()
   private idle: (() => void) | undefined
   private readonly signals = new WeakMap<AbortSignal, Set<PendingCall>>()
   private handlerIds = 0
@@ -45,13 +45,13 @@ export class PoolCalls {
   ) {}
 
   get pending(): number {
-    return this.open.size
+    return this.open
   }
 
   create(handler?: string, batchSize?: number, finish?: (value: unknown) => unknown): PendingCall {
     if (this.closedBy !== undefined) throw this.closedBy
-    const call = new PendingCall(handler, batchSize, this.settled, finish)
-    this.open.add(call)
+    const call = new PendingCall(this, handler, batchSize, this.settled, finish)
+    this.open++
     this.channel.await()
     return call
   }
@@ -63,7 +63,7 @@ export class PoolCalls {
 
   /** Resolves when no call is open. */
   async drained(): Promise<void> {
-    if (this.open.size === 0) return
+    if (this.open === 0) return
     await new Promise<void>((resolve) => {
       this.idle = resolve
     })
@@ -71,7 +71,7 @@ export class PoolCalls {
 
   /** Fails every open call with this error: takes back what waits, interrupts what runs. */
   cancelAll(error: Error): void {
-    for (const call of [...this.open]) this.cancel(call, error)
+    for (const call of this.channel.callsOf(this)) this.cancel(call, error)
   }
 
   /** Ends the call with an error now; Python is stopped as soon as it can be. */
@@ -195,7 +195,7 @@ export class PoolCalls {
 
   /** Lets an interpreter go; resolves when it has gone. Not a call that anything waits for by itself. */
   stop(seat: number): Promise<unknown> {
-    const call = new PendingCall(undefined, undefined, () => {})
+    const call = new PendingCall(undefined, undefined, undefined, () => {})
     call.number = this.channel.add(call)
     this.native.stop(seat, call.number)
     return call.promise
@@ -251,10 +251,10 @@ export class PoolCalls {
     return group
   }
 
-  private onSettled(call: PendingCall): void {
-    this.open.delete(call)
+  private onSettled(): void {
+    this.open--
     this.channel.unawait()
-    if (this.open.size === 0 && this.idle !== undefined) {
+    if (this.open === 0 && this.idle !== undefined) {
       const { idle } = this
       this.idle = undefined
       idle()

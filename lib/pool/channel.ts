@@ -66,6 +66,11 @@ export class Channel {
     return this.calls[number] === call
   }
 
+  /** The calls of this owner that have a number. */
+  callsOf(owner: object): PendingCall[] {
+    return this.calls.filter((call): call is PendingCall => call !== undefined && call.owner === owner)
+  }
+
   /** The process stays alive while results are awaited, and only then. */
   await(): void {
     if (this.awaited++ === 0) this.native.ref()

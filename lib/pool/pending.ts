@@ -18,13 +18,15 @@ export class PendingCall {
   private reject!: (error: unknown) => void
 
   /**
+   * @param owner whose call it is
    * @param onSettled told once, before the promise is settled
    * @param finish makes the call's answer of the decoded result
    */
   constructor(
+    readonly owner: object | undefined,
     readonly handler: string | undefined,
     readonly batchSize: number | undefined,
-    private readonly onSettled: (call: PendingCall) => void,
+    private readonly onSettled: () => void,
     private readonly finish?: (value: unknown) => unknown,
   ) {
     this.promise = new Promise((resolve, reject) => {
@@ -53,6 +55,6 @@ export class PendingCall {
   private settle(): void {
     this.settled = true
     if (this.release !== undefined) this.release()
-    this.onSettled(this)
+    this.onSettled()
   }
 }

@@ -25,7 +25,7 @@ export interface LogRecord {
   level: string
   logger: string
   message: string
-  /** Seconds since 1970. */
+  /** Milliseconds since 1970. */
   time: number
   traceback?: string
 }

@@ -124,6 +124,9 @@ void PoolBinding::submit(const Napi::CallbackInfo& info) {
   envelope->meta.assign(outbox, outbox + numbers);
   const int32_t* row = envelope->meta.data();
   const int32_t* end = row + numbers;
+  size_t count = 0;
+  for (const int32_t* at = row; at < end; at += kCallHeader + static_cast<size_t>(at[5])) count++;
+  envelope->calls.reserve(count);
   size_t from = 0;
   while (row < end) {
     Call& call = envelope->calls.emplace_back();

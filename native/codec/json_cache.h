@@ -20,7 +20,8 @@ inline uint64_t last_word_mask(size_t bytes) {
 inline uint32_t hash_text(const void* text, size_t bytes) {
   const char* at = static_cast<const char*>(text);
   uint64_t hash = bytes * 0x9e3779b97f4a7c15u;
-  for (; bytes > 8; bytes -= 8, at += 8) hash = (hash ^ load64(at)) * 0xff51afd7ed558ccdu, hash ^= hash >> 32;
+  for (; bytes > 8; bytes -= 8, at += 8)
+    hash = (hash ^ load64(at)) * 0xff51afd7ed558ccdu, hash ^= hash >> 32;
   hash = (hash ^ (load64(at) & last_word_mask(bytes))) * 0xff51afd7ed558ccdu;
   return static_cast<uint32_t>(hash >> 32);
 }
@@ -50,7 +51,7 @@ class KeyCache {
     uint32_t child = kRoot;   // the first key of the object that was this key's value
     uint32_t entries = 0;     // how many entries the last object had that began with this key
     uint16_t uses = 0;
-    uint16_t misses = 0;      // how little this key's string values repeat
+    uint16_t misses = 0;  // how little this key's string values repeat
     alignas(8) char text[kMaxBytes] = {};
   };
 

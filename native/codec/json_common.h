@@ -45,8 +45,8 @@ inline bool is_surrogate(uint32_t unit) { return (unit & 0xfffff800u) == 0xd800u
 // Where a str keeps two things that the hot path asks for. The values are found by comparing
 // samples, so they hold for every version; zero where the samples were not as expected.
 struct TextLayout {
-  size_t flags = 0;      // offset of a 32-bit word
-  uint32_t ascii = 0;    // the bit in it that says that the text is ASCII
+  size_t flags = 0;       // offset of a 32-bit word
+  uint32_t ascii = 0;     // the bit in it that says that the text is ASCII
   size_t ascii_data = 0;  // offset of the text itself in an ASCII str that PyUnicode_New made
 
   explicit TextLayout(const PythonApi& api);

@@ -1,6 +1,5 @@
 #include "codec/json_decode.h"
 
-#include <algorithm>
 #include <new>
 
 #include "codec/json_parser.h"
@@ -13,16 +12,20 @@ constexpr size_t kSmallText = 4096;
 // A copy larger than this is not kept for the next batch.
 constexpr size_t kKeepCopy = size_t{8} << 20;
 
-// Copies while every unit fits in a byte. Returns false (with a part copied) at the first that
-// does not; checked per block, which compilers turn into vector code.
+// Copies while every unit fits in a byte. Returns false, with a part copied, when one does not.
 bool narrow_units(const char16_t* from, size_t size, uint8_t* to) {
-  constexpr size_t kBlock = 32;
+  using Wide = uint16_t __attribute__((vector_size(32)));
+  using Narrow = uint8_t __attribute__((vector_size(16)));
   size_t i = 0;
-  for (; i + kBlock <= size; i += kBlock) {
-    unsigned seen = 0;
-    for (size_t j = 0; j < kBlock; ++j) seen |= from[i + j];
-    if (seen > 0xff) return false;
-    for (size_t j = 0; j < kBlock; ++j) to[i + j] = static_cast<uint8_t>(from[i + j]);
+  for (; i + 16 <= size; i += 16) {
+    Wide units;
+    std::memcpy(&units, from + i, sizeof units);
+    Narrow bytes = __builtin_convertvector(units, Narrow);
+    Wide high = units >> 8;
+    uint64_t words[4];
+    std::memcpy(words, &high, sizeof words);
+    if ((words[0] | words[1] | words[2] | words[3]) != 0) return false;
+    std::memcpy(to + i, &bytes, sizeof bytes);
   }
   for (; i < size; ++i) {
     if (from[i] > 0xff) return false;

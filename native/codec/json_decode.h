@@ -34,6 +34,10 @@ class JsonDecoder {
 
  private:
   template <class Unit>
+  friend class JsonCursor;
+  template <class Unit>
+  friend class JsonStrings;
+  template <class Unit>
   friend class JsonParser;
 
   PyObject* run(TextView text, bool batch);
@@ -45,11 +49,11 @@ class JsonDecoder {
   KeyCache wide_keys_;
   StringCache narrow_strings_;
   StringCache wide_strings_;
-  std::vector<PyObject*> items_;   // of the lists that are being read; owned
-  std::string unescaped_narrow_;   // the string that is being read, where a byte a unit is enough
-  std::u16string unescaped_;       // and where it is not
-  std::vector<uint32_t> points_;   // and with surrogate pairs joined
-  std::string number_;             // of the number that is being read
+  std::vector<PyObject*> items_;     // of the lists that are being read; owned
+  std::string unescaped_narrow_;     // the string that is being read, where a byte a unit is enough
+  std::u16string unescaped_;         // and where it is not
+  std::vector<uint32_t> points_;     // and with surrogate pairs joined
+  std::string number_;               // of the number that is being read
   std::unique_ptr<uint8_t[]> copy_;  // the input narrowed to one byte a unit, and padded
   size_t copy_size_ = 0;
 };

@@ -100,7 +100,8 @@ bool JsonEncoder::compound(PyObject* object, PyObject* type, int depth) {
   bool is_dict = type == api_.PyDict_Type;
   bool is_list = !is_dict && api_.is_instance_of(object, api_.PyList_Type);
   bool is_tuple = !is_dict && !is_list && api_.is_instance_of(object, api_.PyTuple_Type);
-  bool is_other_dict = !is_dict && !is_list && !is_tuple && api_.is_instance_of(object, api_.PyDict_Type);
+  bool is_other_dict =
+      !is_dict && !is_list && !is_tuple && api_.is_instance_of(object, api_.PyDict_Type);
   if (!is_dict && !is_list && !is_tuple && !is_other_dict) {
     if (api_.is_instance_of(object, api_.PyUnicode_Type)) return string(object, false);
     if (api_.is_instance_of(object, bigint_type_)) return big_integer(object);
@@ -240,7 +241,8 @@ bool JsonEncoder::by_default(PyObject* object, int depth) {
 bool JsonEncoder::integer(PyObject* number) {
   int overflow = 0;
   long long plain = api_.PyLong_AsLongLongAndOverflow(number, &overflow);
-  if (overflow != 0 || plain > kMaxSafeInteger || plain < -kMaxSafeInteger) return big_integer(number);
+  if (overflow != 0 || plain > kMaxSafeInteger || plain < -kMaxSafeInteger)
+    return big_integer(number);
   if (!writer_.reserve(24)) return no_memory();
   if (!writer_.wide()) {
     char* at = reinterpret_cast<char*>(writer_.cursor());

@@ -1,10 +1,11 @@
 // Python objects → JSON text for JavaScript's JSON.parse.
 //
 // What JSON has no form for travels as a string that starts with U+0000, and sets `specials` in the
-// output: "\0N" NaN, "\0I" Infinity, "\0J" -Infinity, "\0b<digits>" a BigInt (an int beyond 2^53 - 1
-// or any rxjs_python.BigInt). A real string value that starts with U+0000 gets one more in front.
-// Keys are never marked this way. None, bool, int, float, str, list, tuple and dict are written
-// here, subclasses by their plain value; any other object goes through `json_default` first.
+// output: "\0N" NaN, "\0I" Infinity, "\0J" -Infinity, "\0b<digits>" a BigInt (an int that is not
+// safe as a number, or any rxjs_python.BigInt). A real string value that starts with U+0000 gets
+// one more in front. Keys are never marked this way. None, bool, int, float, str, list, tuple and
+// dict are written here, subclasses by their plain value; any other object goes through
+// `json_default` first.
 //
 // One encoder belongs to one interpreter thread: create, use and destroy it there, GIL held.
 #pragma once
@@ -35,7 +36,7 @@ class JsonEncoder {
   // is an encode error whose message and attribute `path` say where, or what json_default raised.
   bool encode(PyObject* value, TextBuffer& out);
   // Appends a list as a JSON array, and says "result 3, at .users[0].id: …" in errors, which also
-  // get the attribute `__rxp_item__`. `bad_item` becomes the index of the item that failed, else -1.
+  // get the attribute `__rxp_item__`. `bad_item`: the index of the item that failed, else -1.
   bool encode_batch(PyObject* list, TextBuffer& out, Py_ssize_t* bad_item);
 
  private:

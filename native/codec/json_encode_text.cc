@@ -20,7 +20,8 @@ size_t copy_plain(const char* from, size_t size, uint8_t* to) {
   if (rest >= 4) {  // two overlapping halves
     word = load32(from + i) | uint64_t{load32(from + size - 4)} << ((rest - 4) * 8);
   } else {
-    for (size_t j = 0; j < rest; ++j) word |= uint64_t{static_cast<uint8_t>(from[i + j])} << (j * 8);
+    for (size_t j = 0; j < rest; ++j)
+      word |= uint64_t{static_cast<uint8_t>(from[i + j])} << (j * 8);
   }
   std::memcpy(to + i, &word, 8);
   // What is not text is zero here, and would look like a control character.
@@ -34,17 +35,34 @@ constexpr size_t kEscape = 6;
 
 void put_escape(JsonWriter& writer, uint32_t unit) {
   static const char kHex[] = "0123456789abcdef";
-  char text[kEscape] = {'\\', 'u', kHex[unit >> 12 & 15], kHex[unit >> 8 & 15], kHex[unit >> 4 & 15], kHex[unit & 15]};
+  char text[kEscape] = {
+      '\\',           'u', kHex[unit >> 12 & 15], kHex[unit >> 8 & 15], kHex[unit >> 4 & 15],
+      kHex[unit & 15]};
   size_t size = 2;
   switch (unit) {
-    case '"': text[1] = '"'; break;
-    case '\\': text[1] = '\\'; break;
-    case '\b': text[1] = 'b'; break;
-    case '\f': text[1] = 'f'; break;
-    case '\n': text[1] = 'n'; break;
-    case '\r': text[1] = 'r'; break;
-    case '\t': text[1] = 't'; break;
-    default: size = kEscape;
+    case '"':
+      text[1] = '"';
+      break;
+    case '\\':
+      text[1] = '\\';
+      break;
+    case '\b':
+      text[1] = 'b';
+      break;
+    case '\f':
+      text[1] = 'f';
+      break;
+    case '\n':
+      text[1] = 'n';
+      break;
+    case '\r':
+      text[1] = 'r';
+      break;
+    case '\t':
+      text[1] = 't';
+      break;
+    default:
+      size = kEscape;
   }
   writer.put_text(text, size);
 }

@@ -94,8 +94,10 @@ void JsonError::raise(PyObject* type, std::vector<std::string>& path, Py_ssize_t
   std::string prefix = item >= 0 ? "result " + std::to_string(item) : "";
   if (!where.empty()) prefix += (prefix.empty() ? "at " : ", at ") + where;
   if (!prefix.empty()) message = prefix + ": " + message;
-  PyRef text(api_, api_.PyUnicode_FromStringAndSize(message.data(), static_cast<Py_ssize_t>(message.size())));
-  PyRef path_str(api_, api_.PyUnicode_FromStringAndSize(where.data(), static_cast<Py_ssize_t>(where.size())));
+  PyRef text(api_, api_.PyUnicode_FromStringAndSize(message.data(),
+                                                    static_cast<Py_ssize_t>(message.size())));
+  PyRef path_str(
+      api_, api_.PyUnicode_FromStringAndSize(where.data(), static_cast<Py_ssize_t>(where.size())));
   if (!text || !path_str) return;
   PyRef error(api_, api_.PyObject_CallFunctionObjArgs(type, text.get(), nullptr));
   if (!error) return;

@@ -70,8 +70,10 @@ bool Interpreter::open(int32_t call) {
   PyObject* module = runtime_.host_module();
   as_list_ = api_.PyObject_GetAttrString(module, "as_list");
   flush_output_ = api_.PyObject_GetAttrString(module, "flush_output");
+  pending_output_ = api_.PyObject_GetAttrString(module, "pending_output");
   PyRef json_default(api_, api_.PyObject_GetAttrString(module, "json_default"));
-  bool ready = as_list_ != nullptr && flush_output_ != nullptr && json_default;
+  bool ready = as_list_ != nullptr && flush_output_ != nullptr && pending_output_ != nullptr &&
+               json_default;
   if (ready) {
     json_decoder_ = std::make_unique<JsonDecoder>(api_, runtime_.bigint_type());
     json_encoder_ = std::make_unique<JsonEncoder>(api_, runtime_.bigint_type(), json_default.get(),
@@ -103,9 +105,11 @@ bool Interpreter::open(int32_t call) {
 
 void Interpreter::serve() {
   CallQueue& queue = pool_.queue();
+  Call* finished = nullptr;
   for (;;) {
     runtime_.drain_reaper();
-    Call* call = queue.try_take(seat_index_);
+    Call* call = next_call(finished);
+    finished = nullptr;
     if (call == nullptr) {
       PyThreadState* state = api_.PyEval_SaveThread();
       call = queue.take(seat_index_);
@@ -118,14 +122,20 @@ void Interpreter::serve() {
     running_ = call;
     run(*call);
     running_ = nullptr;
-    // The result is posted before the call ends, so an interrupt now finds it and does no harm.
-    std::unique_lock<std::mutex> lock(seat_.mutex, std::defer_lock);
-    bool interrupted = seat_.interrupted_call.load() == call->id;
-    if (interrupted && !home_) lock.lock();
-    queue.done(seat_index_, call);
-    // An asynchronous exception that came too late must not hit the next call.
-    if (interrupted && !home_) api_.PyThreadState_SetAsyncExc(seat_.ident, nullptr);
+    finished = call;
   }
+}
+
+// The result is posted before the call ends, so an interrupt in between finds it and does no harm:
+// a signal's handler sees that the running call is another, an asynchronous exception is taken back.
+Call* Interpreter::next_call(Call* finished) {
+  CallQueue& queue = pool_.queue();
+  if (home_) return queue.next(seat_index_, finished);
+  std::lock_guard<std::mutex> lock(seat_.mutex);
+  bool interrupted = finished != nullptr && seat_.interrupted_call.load() == finished->id;
+  Call* call = queue.next(seat_index_, finished);
+  if (interrupted) api_.PyThreadState_SetAsyncExc(seat_.ident, nullptr);
+  return call;
 }
 
 void Interpreter::close() {
@@ -144,7 +154,7 @@ void Interpreter::close() {
   host_ = nullptr;
   json_decoder_.reset();
   json_encoder_.reset();
-  for (PyObject** object : {&as_list_, &flush_output_}) {
+  for (PyObject** object : {&as_list_, &flush_output_, &pending_output_}) {
     if (*object != nullptr) api_.Py_DecRef(*object);
     *object = nullptr;
   }
@@ -183,6 +193,7 @@ void Interpreter::run_control(Call& call) {
   } else {
     post(call, ResultStatus::kOk);
   }
+  flush_output();
 }
 
 void Interpreter::post(const Call& call, ResultStatus status) {
@@ -251,6 +262,12 @@ void Interpreter::run_batch(Call& call) {
   result.reset();
   if (in == CodecKind::kBuffer) binary_.release_views(batch.get());
   batch.reset();
+  flush_output();
+}
+
+// Half a line that print() left behind; the list says cheaply whether there is any.
+void Interpreter::flush_output() {
+  if (api_.PyList_Size(pending_output_) == 0) return;
   PyRef flushed(api_, api_.PyObject_CallFunctionObjArgs(flush_output_, nullptr));
   if (!flushed) api_.PyErr_Clear();
 }
@@ -265,8 +282,11 @@ PyObject* Interpreter::checked_list(PyObject* result, const Call& call, const Ha
   PyRef owned(api_, result);
   PyRef count(api_, api_.PyLong_FromLong(call.count));
   if (!count) return nullptr;
+  // The rows of a two-dimensional array are buffers themselves.
+  bool rows = handler.codecs.out == CodecKind::kBuffer;
   return api_.PyObject_CallFunctionObjArgs(as_list_, result, count.get(),
-                                           exact ? api_.True : api_.False, nullptr);
+                                           exact ? api_.True : api_.False,
+                                           rows ? api_.True : api_.False, nullptr);
 }
 
 void Interpreter::encode_and_post(const Call& call, const Handler& handler, PyObject* result) {

@@ -47,6 +47,7 @@ class Interpreter {
     HandlerCodecs codecs;
   };
 
+  Call* next_call(Call* finished);
   void run(Call& call);
   void run_control(Call& call);
   void run_batch(Call& call);
@@ -57,6 +58,7 @@ class Interpreter {
   void encode_and_post(const Call& call, const Handler& handler, PyObject* result);
   void post(const Call& call, ResultStatus status);
   void fail(const Call& call, Py_ssize_t item);
+  void flush_output();
 
   Pool& pool_;
   Runtime& runtime_;
@@ -70,6 +72,7 @@ class Interpreter {
   PyObject* host_ = nullptr;
   PyObject* as_list_ = nullptr;
   PyObject* flush_output_ = nullptr;
+  PyObject* pending_output_ = nullptr;
   std::vector<Handler> handlers_;
 
   StringCodec strings_;

@@ -49,9 +49,19 @@ Call* CallQueue::pop(Seat& seat) {
   return call;
 }
 
-Call* CallQueue::try_take(int seat) {
-  std::lock_guard<std::mutex> lock(mutex_);
-  return pop(*seats_[static_cast<size_t>(seat)]);
+Call* CallQueue::next(int index, Call* finished) {
+  Call* call = nullptr;
+  bool watched = false;
+  {
+    std::lock_guard<std::mutex> lock(mutex_);
+    Seat& seat = *seats_[static_cast<size_t>(index)];
+    seat.running = nullptr;
+    watched = watchers_ > 0;
+    call = pop(seat);
+  }
+  if (watched) idle_.notify_all();
+  if (finished != nullptr) finished->envelope->finish_one();
+  return call;
 }
 
 Call* CallQueue::take(int index) {
@@ -67,15 +77,6 @@ Call* CallQueue::take(int index) {
     seat.wake.wait(lock);
     seat.waiting = false;
   }
-}
-
-void CallQueue::done(int seat, Call* call) {
-  {
-    std::lock_guard<std::mutex> lock(mutex_);
-    seats_[static_cast<size_t>(seat)]->running = nullptr;
-  }
-  idle_.notify_all();
-  call->envelope->finish_one();
 }
 
 void CallQueue::poke(int index) {
@@ -162,12 +163,15 @@ size_t CallQueue::waiting() const {
 
 bool CallQueue::wait_idle(bool (*matters)(const Call&), int milliseconds) {
   std::unique_lock<std::mutex> lock(mutex_);
-  return idle_.wait_for(lock, std::chrono::milliseconds(milliseconds), [&] {
+  watchers_++;
+  bool idle = idle_.wait_for(lock, std::chrono::milliseconds(milliseconds), [&] {
     for (auto& seat : seats_) {
       if (seat->running != nullptr && matters(*seat->running)) return false;
     }
     return true;
   });
+  watchers_--;
+  return idle;
 }
 
 }  // namespace rxp

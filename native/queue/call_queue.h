@@ -22,12 +22,11 @@ class CallQueue {
   // Takes ownership of the envelope; its calls come out in order.
   void push(Envelope* envelope);
 
-  // The next call for this seat, or null when there is none. Marks it as running.
-  Call* try_take(int seat);
+  // Ends the seat's running call, if there is one, and frees it. Then the next call for this seat,
+  // or null when there is none; it is marked as running.
+  Call* next(int seat, Call* finished);
   // Waits for a call, a poke or the seat's end; null for the latter two. Marks a call as running.
   Call* take(int seat);
-  // The seat's running call is done; frees it.
-  void done(int seat, Call* call);
 
   // Wakes a seat that waits, so that its interpreter looks after other work.
   void poke(int seat);
@@ -60,6 +59,7 @@ class CallQueue {
 
   mutable std::mutex mutex_;
   std::condition_variable idle_;
+  int watchers_ = 0;  // who waits for idle_
   std::deque<Call*> common_;
   std::vector<std::unique_ptr<Seat>> seats_;
 };

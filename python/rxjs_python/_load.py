@@ -208,8 +208,9 @@ def _look_again() -> None:
     typing on the way, which takes longer than everything else here.
     """
     for finder in list(sys.path_importer_cache.values()):
-        if hasattr(finder, "invalidate_caches"):
-            finder.invalidate_caches()
+        forget = getattr(finder, "invalidate_caches", None)
+        if forget is not None:
+            forget()
 
 
 def _file_module_name(full: str, stem: str) -> str:

@@ -3,10 +3,11 @@
 // Build:  g++ -std=c++17 -g -O1 -Inative test/native/json_test.cc native/codec/json_*.cc
 //             native/interpreter/python_api.cc -ldl -o json_test
 //         (add -fsanitize=address,undefined; then run with ASAN_OPTIONS=detect_leaks=0)
-// Run:    PYTHONHOME=<prefix> json_test <libpython> test/native/json_checks.py [seconds]
+// Run:    PYTHONHOME=<prefix> json_test <libpython> test/native/json [seconds]
 //
-// It offers the codec to the script as builtins and exits with what the script found: the checks
-// are in Python, where values are compared with what Python's own json module makes of them.
+// It offers the codec to Python as the module json_codec and imports checks.py from that folder:
+// the checks are in Python, where values are compared with what Python's own json module makes of
+// them.
 #include <dlfcn.h>
 
 #include <cstdio>
@@ -105,16 +106,6 @@ PyMethodDef methods[] = {
     {"use", py_use, kMethVarargs, nullptr},
 };
 
-std::string read_file(const char* path) {
-  std::string text;
-  std::FILE* file = std::fopen(path, "rb");
-  if (file == nullptr) return text;
-  char piece[4096];
-  for (size_t got; (got = std::fread(piece, 1, sizeof piece, file)) > 0;) text.append(piece, got);
-  std::fclose(file);
-  return text;
-}
-
 }  // namespace
 
 // For a fuzzer: any bytes, as one-byte and as two-byte text, must give a value or a ValueError.
@@ -135,7 +126,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
 
 int main(int argc, char** argv) {
   if (argc < 3) {
-    std::fprintf(stderr, "usage: json_test <libpython> <json_checks.py> [seconds]\n");
+    std::fprintf(stderr, "usage: json_test <libpython> <folder of checks.py> [seconds]\n");
     return 2;
   }
   void* library = dlopen(argv[1], RTLD_NOW | RTLD_GLOBAL);
@@ -154,20 +145,19 @@ int main(int argc, char** argv) {
     std::fprintf(stderr, "%s: %s\n", argv[1], problem.c_str());
     return 2;
   }
-  PyObject* globals = api.PyModule_GetDict(api.PyImport_AddModule("__main__"));
+  PyObject* offered = api.PyModule_GetDict(api.PyImport_AddModule("json_codec"));
   for (PyMethodDef& method : methods) {
     PyRef function(api, api.PyCFunction_NewEx(&method, nullptr, nullptr));
-    api.PyDict_SetItemString(globals, method.ml_name, function.get());
+    api.PyDict_SetItemString(offered, method.ml_name, function.get());
   }
-  PyRef seconds(api, api.PyUnicode_FromString(argc > 3 ? argv[3] : "2"));
-  api.PyDict_SetItemString(globals, "seconds", seconds.get());
+  PyRef seconds(api, api.PyFloat_FromDouble(argc > 3 ? std::atof(argv[3]) : 2));
+  api.PyDict_SetItemString(offered, "SECONDS", seconds.get());
+  PyRef sys(api, api.PyImport_ImportModule("sys"));
+  PyRef path(api, api.PyObject_GetAttrString(sys.get(), "path"));
+  PyRef folder(api, api.PyUnicode_FromString(argv[2]));
+  api.PyList_Insert(path.get(), 0, folder.get());
   auto run = reinterpret_cast<int (*)(const char*)>(dlsym(library, "PyRun_SimpleString"));
-  std::string script = read_file(argv[2]);
-  if (run == nullptr || script.empty()) {
-    std::fprintf(stderr, "%s cannot be read\n", argv[2]);
-    return 2;
-  }
-  int failed = run(script.c_str());
+  int failed = run("import sys; sys.dont_write_bytecode = True; import checks");
   static const char kNoise[] = "{}[]\",:\\u0123456789dDeE+-.tfnNInull \x01\xff";
   for (uint32_t seed = 1; failed == 0 && seed < 20000; ++seed) {  // bytes of no sense at all
     std::string noise;

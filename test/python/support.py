@@ -87,5 +87,5 @@ def run_python(code: str, **variables: str) -> subprocess.CompletedProcess:
         env=environment,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=30,
     )

@@ -32,7 +32,9 @@ class Boot(unittest.TestCase):
         )
         slow = {"asyncio", "numpy", "logging", "inspect", "typing", "traceback", "dataclasses"}
         # A file in site-packages may import what it likes before us.
-        before = json.loads(run_python("import json, sys; print(json.dumps([*sys.modules]))").stdout)
+        before = json.loads(
+            run_python("import json, sys; print(json.dumps([*sys.modules]))").stdout
+        )
         self.assertEqual(slow & set(loaded) - set(before), set())
 
     def test_deep_bound_imports_leave_the_flags_as_they_were(self) -> None:
@@ -124,27 +126,21 @@ answer([native.logged, time.time() * 1000, native.written, len(sys.meta_path)])
 @unittest.skipUnless(sys.platform == "linux", "interrupts are sent as real-time signals on Linux")
 class Interrupting(unittest.TestCase):
     def run_interrupted(self, work: str) -> list:
+        # The timer sends the signal from the kernel: a regular expression keeps the GIL, so that no
+        # thread of this interpreter could send it.
         result = run_python(
             PRELUDE
             + f"""
-import _thread, threading
-_host.boot(native, SIGNAL, False)
-main = threading.get_ident()
-def send():
-    time.sleep(0.2)
-    native.interrupt = True
-    sent.append(time.perf_counter())
-    signal.pthread_kill(main, SIGNAL)
-sent = []
-threading.Thread(target=send, daemon=True).start()
+import threading
+_host.boot(native, signal.SIGALRM, False)
+native.interrupt = True
+sent = time.perf_counter() + 0.2
+signal.setitimer(signal.ITIMER_REAL, 0.2)
 try:
     {work}
     answer(['finished'])
 except _host.Interrupted as error:
-    took = time.perf_counter() - sent[0]
-    native.interrupt = False
-    signal.pthread_kill(main, SIGNAL)
-    time.sleep(0.01)
+    took = time.perf_counter() - sent
     report = json.loads(_host.describe_error(error))
     answer([report['code'], took])
 """

@@ -200,7 +200,12 @@ class FlatMap(HostCase):
         self.assertEqual(self.inline(source, mode="flatMap")([1, 2]), [1, 1, 2, 2])
 
     def test_inner_results_that_are_no_lists(self) -> None:
-        for inner, what in (("'abc'", "a str"), ("None", "None"), ("{}", "a dict"), ("5", "an int")):
+        for inner, what in (
+            ("'abc'", "a str"),
+            ("None", "None"),
+            ("{}", "a dict"),
+            ("5", "an int"),
+        ):
             call = self.inline(f"lambda batch: [[1], {inner}]", mode="flatMap")
             report = self.report_of(call, [0, 0])
             self.assertEqual((report["code"], report["item"]), ("ERR_RESULT_TYPE", 1))

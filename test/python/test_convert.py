@@ -222,5 +222,3 @@ class BigIntType(unittest.TestCase):
         self.assertEqual((value, str(value), value + 1), (123, "123", 124))
         self.assertIsInstance(value, int)
         self.assertEqual({value: 1}[123], 1)
-
-

@@ -51,6 +51,7 @@ class Accepts(unittest.TestCase):
             yield 1
             yield 2
 
+        self.addCleanup(_host._async.shared_loops.close)
         self.assertEqual(as_list(later(), 2, True), [1, 2])
         self.assertEqual(as_list(stream(), 2, True), [1, 2])
 

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
-import { describe, it } from 'mocha'
+import { afterEach, beforeEach, describe, it } from 'mocha'
 import { Batcher, type BatchLimits } from '../../lib/batch/batcher'
-import { settle, sleep } from './fakeHandler'
+import { FakeClock } from './fakeClock'
+import { settle } from './fakeHandler'
 
 function batcher<I>(limits: Partial<BatchLimits>, sizeOf?: (item: I) => number) {
   const state = { ready: 0 }
@@ -57,46 +58,69 @@ describe('Batcher', () => {
     assert.deepEqual(batches, [[4, 6], [1], [10], [25], [3, 3]])
   })
 
-  it('holds a batch for maxWait after its first item', async () => {
-    const { made, state } = batcher<number>({ maxWait: 30 })
-    made.push(1)
-    await sleep(12)
-    made.push(2)
-    assert.equal(made.take(), undefined)
-    await sleep(30)
-    assert.equal(state.ready, 1)
-    assert.deepEqual(made.take(), [1, 2])
-  })
+  describe('with maxWait', () => {
+    let clock: FakeClock
+    beforeEach(() => {
+      clock = new FakeClock()
+      clock.install()
+    })
+    afterEach(() => clock.uninstall())
 
-  it('counts maxWait anew for a batch that follows a full one', async () => {
-    const { made } = batcher<number>({ maxItems: 2, maxWait: 40 })
-    made.push(1)
-    await sleep(25)
-    made.push(2)
-    made.push(3)
-    assert.deepEqual(made.take(), [1, 2])
-    await sleep(25)
-    assert.equal(made.take(), undefined, 'the timer of the first batch must not let the second go')
-    await sleep(30)
-    assert.deepEqual(made.take(), [3])
-  })
+    it('holds a batch for that long after its first item', async () => {
+      const { made, state } = batcher<number>({ maxWait: 30 })
+      made.push(1)
+      await clock.pass(12)
+      made.push(2)
+      await clock.pass(17)
+      assert.equal(made.take(), undefined)
+      await clock.pass(1)
+      assert.equal(state.ready, 1)
+      assert.deepEqual(made.take(), [1, 2])
+    })
 
-  it('lets everything go once it drains, also what comes later', () => {
-    const { made } = batcher<number>({ maxWait: 10_000 })
-    made.push(1)
-    made.drain()
-    assert.deepEqual(made.take(), [1])
-    made.push(2)
-    assert.deepEqual(made.take(), [2])
-  })
+    it('counts anew for a batch that follows a full one', async () => {
+      const { made } = batcher<number>({ maxItems: 2, maxWait: 40 })
+      made.push(1)
+      await clock.pass(25)
+      made.push(2)
+      made.push(3)
+      assert.deepEqual(made.take(), [1, 2])
+      await clock.pass(39)
+      assert.equal(made.take(), undefined, 'the timer of the first batch must not let the second go')
+      await clock.pass(1)
+      assert.deepEqual(made.take(), [3])
+    })
 
-  it('leaves no timer behind', () => {
-    const { made } = batcher<number>({ maxWait: 60_000 })
-    const before = process.getActiveResourcesInfo().filter((name) => name === 'Timeout').length
-    made.push(1)
-    assert.equal(process.getActiveResourcesInfo().filter((name) => name === 'Timeout').length, before + 1)
-    assert.equal(made.clear(), 1)
-    assert.equal(process.getActiveResourcesInfo().filter((name) => name === 'Timeout').length, before)
+    it('lets a batch that is due grow until it is taken', async () => {
+      const { made } = batcher<number>({ maxItems: 3, maxWait: 10 })
+      made.push(1)
+      await clock.pass(10)
+      made.push(2)
+      made.push(3)
+      made.push(4)
+      assert.deepEqual(made.take(), [1, 2, 3])
+      assert.equal(made.take(), undefined)
+      await clock.pass(10)
+      assert.deepEqual(made.take(), [4])
+    })
+
+    it('lets everything go once it drains, also what comes later', () => {
+      const { made } = batcher<number>({ maxWait: 10_000 })
+      made.push(1)
+      made.drain()
+      assert.deepEqual(made.take(), [1])
+      made.push(2)
+      assert.deepEqual(made.take(), [2])
+      assert.equal(clock.pending, 0)
+    })
+
+    it('has one timer at most, and leaves none behind', () => {
+      const { made } = batcher<number>({ maxItems: 2, maxWait: 60_000 })
+      for (const item of [1, 2, 3]) made.push(item)
+      assert.equal(clock.pending, 1)
+      assert.equal(made.clear(), 3)
+      assert.equal(clock.pending, 0)
+    })
   })
 
   it('drops the oldest across batches', () => {

@@ -4,7 +4,8 @@ import { EMPTY, finalize, from, NEVER, of, Subject } from 'rxjs'
 import { ResultError } from '../../lib/errors'
 import { mapPython } from '../../lib/operators/mapPython'
 import type { OperatorOptions } from '../../lib/operators/options'
-import { FakeHandler, Recorder, settle, sleep } from './fakeHandler'
+import { FakeClock } from './fakeClock'
+import { FakeHandler, Recorder, settle } from './fakeHandler'
 
 type Options = OperatorOptions<number, unknown>
 
@@ -57,22 +58,25 @@ describe('mapPython: batches', () => {
   })
 
   it('holds a batch for maxWait, and sends it at once when the source completes', async () => {
-    const { send, handler, subject } = start({ batch: { maxItems: 3, maxWait: 25 } })
-    send(1)
-    await sleep(5)
-    send(2)
-    assert.deepEqual(handler.batches, [])
-    await sleep(40)
-    assert.deepEqual(handler.batches, [[1, 2]])
-    send(3, 4, 5)
-    assert.deepEqual(handler.batches.at(-1), [3, 4, 5])
-    send(6)
-    subject.complete()
-    subject.complete()
-    assert.equal(handler.batches.length, 2, 'both slots are taken')
-    handler.calls[0]!.resolve([1, 2])
-    await settle(1)
-    assert.deepEqual(handler.batches.at(-1), [6])
+    const clock = new FakeClock()
+    clock.install()
+    try {
+      const { send, handler, subject } = start({ batch: { maxItems: 3, maxWait: 25 }, concurrency: 3 })
+      send(1)
+      await clock.pass(5)
+      send(2)
+      await clock.pass(19)
+      assert.deepEqual(handler.batches, [])
+      await clock.pass(1)
+      assert.deepEqual(handler.batches, [[1, 2]])
+      send(3, 4, 5)
+      assert.deepEqual(handler.batches.at(-1), [3, 4, 5])
+      send(6)
+      subject.complete()
+      assert.deepEqual(handler.batches.at(-1), [6])
+    } finally {
+      clock.uninstall()
+    }
   })
 
   it('measures records for maxBytes only where it is set', async () => {

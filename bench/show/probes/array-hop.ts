@@ -49,8 +49,8 @@ answer<object, ArrayHopAnswer>(async ({ python }) => {
   const { PythonPool } = loadPackage()
   const pool = await PythonPool.open({ python, path: [handlersFolder], size: 1, isolation: 'shared' })
   const caller = (name: string): Call => {
-    const handler = pool.handler<number, number>(`arrays:${name}`, { codec: 'array' })
-    return (array, options) => handler.call(array as never, options) as unknown as Promise<Float64Array>
+    const handler = pool.handler<Float64Array, Float64Array>(`arrays:${name}`, { codec: 'array' })
+    return (array, options) => handler.call(array, options)
   }
   const swap = caller('swap')
   const change = caller('change')
