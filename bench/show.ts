@@ -20,7 +20,8 @@ async function outcomesOf(probe: Probe, context: ShowContext): Promise<readonly 
   try {
     return await probe.run(context)
   } catch (error) {
-    const value = `could not be measured: ${(error as Error).message}`
+    const [what, why = ''] = (error as Error).message.split('\n')
+    const value = `could not be measured: ${what} ${why}`.trim()
     return probe.lines.map(() => ({ value, holds: false }))
   }
 }

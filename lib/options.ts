@@ -99,7 +99,10 @@ export function validateHandler(spec: HandlerSpec, options: HandlerModeOptions =
   return { init, codec: codec ?? 'json', mode, seed: options.seed }
 }
 
-/** Checks the options of `handler.call`; throws an `OptionError` that names all problems. Allocates nothing where there are none. */
+/**
+ * Checks the options of `handler.call`; throws an `OptionError` that names all problems. Allocates nothing where there are
+ * none.
+ */
 export function validateCallOptions(options?: CallOptions): CallOptions {
   if (options === undefined) return NO_OPTIONS
   if (areCallOptions(options)) return options

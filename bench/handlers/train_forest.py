@@ -18,11 +18,11 @@ def main(records_path: str, model_path: str) -> None:
 
     columns = []
     for name, example in records[0].items():
-        texts = isinstance(example, str)
-        values = sorted({record[name] for record in records}) if texts else []
-        columns.append(
-            (name, {value: code for code, value in enumerate(values)} if texts else None)
-        )
+        codes = None
+        if isinstance(example, str):
+            values = sorted({record[name] for record in records})
+            codes = {value: code for code, value in enumerate(values)}
+        columns.append((name, codes))
 
     matrix = np.array(
         [

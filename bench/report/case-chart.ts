@@ -32,9 +32,10 @@ export function caseChart(used: Case, results: readonly Result[]): string {
     .filter((name) => !leftOut.includes(name))
     .map((name) => toSeries(findDriver(name), shown, colors))
   const footnotes = leftOut.map((name) => `${findDriver(name).label} is far above the chart`)
+  const twice = series.some(({ label }) => label.endsWith('×2')) ? ['×2: two interpreters'] : []
   return lineChart({
     title: headline(used, shown),
-    subtitle: `${used.title}${Number.isFinite(inFlight) ? `, ${inFlight} calls in flight` : ''}`,
+    subtitle: [used.title, ...(Number.isFinite(inFlight) ? [`${inFlight} calls in flight`] : []), ...twice].join(', '),
     xLabel: `batch size (${used.unit} per call)`,
     yLabel: `${used.unit} per second`,
     footnote: footnotes.length > 0 ? footnotes.join('; ') : undefined,

@@ -41,7 +41,7 @@ function logScale(low: number, high: number, from: number, to: number): (value: 
 export function lineChart(chart: LineChart): string {
   const points = chart.series.flatMap((series) => series.points)
   const xs = [...new Set(points.map((point) => point.x))].sort((a, b) => a - b)
-  const low = 10 ** Math.floor(Math.log10(Math.min(...points.map((point) => point.low))))
+  const low = Math.min(...points.map((point) => point.low)) * 0.8
   const high = Math.max(...points.map((point) => point.high)) * 1.15
   const x = logScale(xs[0] ?? 1, xs.at(-1) ?? 1, PLOT.left + 14, PLOT.right - 8)
   const y = logScale(low, high, PLOT.bottom, PLOT.top)
@@ -67,12 +67,15 @@ export function lineChart(chart: LineChart): string {
 
 function yAxis(low: number, high: number, y: (value: number) => number): string[] {
   const parts: string[] = []
-  for (let decade = low; decade <= high; decade *= 10) {
-    const major = y(decade)
-    parts.push(rule(major, '#c8d0d8'))
-    parts.push(text(PLOT.left - 8, major + 4, axisNumber(decade), { anchor: 'end', size: 12 }))
-    for (const factor of [2, 5]) {
-      if (decade * factor <= high) parts.push(rule(y(decade * factor), '#eceff2'))
+  const decades = Math.ceil(Math.log10(high / low))
+  for (let decade = 10 ** Math.floor(Math.log10(low)); decade <= high; decade *= 10) {
+    for (const factor of [1, 2, 5]) {
+      const value = decade * factor
+      if (value < low || value > high) continue
+      parts.push(rule(y(value), factor === 1 ? '#c8d0d8' : '#eceff2'))
+      // Where the range is small, powers of ten alone would leave the axis almost without numbers.
+      if (factor !== 1 && decades > 3) continue
+      parts.push(text(PLOT.left - 8, y(value) + 4, axisNumber(value), { anchor: 'end', size: 12 }))
     }
   }
   return parts

@@ -40,6 +40,7 @@ async function main(options: DemoOptions): Promise<void> {
     requirements: join(__dirname, 'requirements.txt'),
     size: options.size,
     isolation: options.isolation,
+    onProgress: (line) => console.log(`  ${line}`),
   })
 
   console.log('training a RandomForest of 100 trees …')

@@ -77,15 +77,10 @@ export class Batcher<I> {
     return this.hand(batch)
   }
 
-  /** Lets what waits go without waiting for more. */
-  ripen(): void {
-    if (this.open.length > 0) this.ripe = true
-  }
-
   /** No more items come: every batch may go at once. */
   drain(): void {
     this.draining = true
-    this.ripen()
+    this.ripe = this.open.length > 0
     this.stopTimer()
   }
 

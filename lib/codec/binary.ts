@@ -80,6 +80,18 @@ export function encodeBinary(items: readonly unknown[], arrays: boolean, transfe
   return { views, crossings }
 }
 
+/** Makes a batch that waits independent of what becomes of the caller's memory. */
+export function keepBinary({ views, crossings }: BinaryBatch): void {
+  for (let i = 0; i < views.length; i++) {
+    if (crossings[i] !== Crossing.Copy) continue
+    const view = views[i] as TypedArray
+    // Not view.slice(), which for a Node Buffer is no copy.
+    const copy = new Uint8Array(new Uint8Array(view.buffer, view.byteOffset, view.byteLength))
+    views[i] = new (CONSTRUCTORS[typeOf(view)]!)(copy.buffer, 0, view.length)
+    crossings[i] = Crossing.Pin
+  }
+}
+
 function viewOf(item: unknown, index: number, arrays: boolean): ArrayBufferView {
   if (ArrayBuffer.isView(item)) {
     if (!(item instanceof DataView)) return item

@@ -1,5 +1,7 @@
 import { types } from 'node:util'
 import { EncodeError } from '../errors'
+import { nameOf } from './binary'
+import { hasOnlyUserCode } from './plain'
 
 const MAX_DEPTH = 512
 
@@ -47,19 +49,21 @@ class Writer {
     if (value instanceof Number || value instanceof String || value instanceof Boolean || types.isBigIntObject(value)) {
       return this.write(value.valueOf(), path, depth)
     }
-    if (Array.isArray(value)) {
-      const items: string[] = []
-      for (let i = 0; i < value.length; i++) items.push(this.write(value[i], `${path}[${i}]`, depth + 1))
-      return `[${items.join(',')}]`
-    }
     if (types.isDate(value) && Number.isNaN(value.getTime())) throw this.refuse('an invalid Date', 'use null', path)
     const convert = (value as { toJSON?: unknown }).toJSON
     if (typeof convert === 'function' && !ArrayBuffer.isView(value)) {
       return this.write(convert.call(value, ''), path, depth + 1)
     }
+    if (Array.isArray(value)) {
+      const items: string[] = []
+      for (let i = 0; i < value.length; i++) items.push(this.write(value[i], `${path}[${i}]`, depth + 1))
+      return `[${items.join(',')}]`
+    }
     this.refuseBuiltIn(value, path)
+    const keys = Object.keys(value)
+    if (keys.length === 0) this.refuseHidden(value, path)
     const fields: string[] = []
-    for (const key of Object.keys(value)) {
+    for (const key of keys) {
       const field = (value as Record<string, unknown>)[key]
       if (field === undefined) continue
       fields.push(`${JSON.stringify(key)}:${this.write(field, pathOf(path, key), depth + 1)}`)
@@ -79,6 +83,14 @@ class Writer {
     if (types.isNativeError(value)) throw this.refuse('an Error', 'use its message', path)
     if (types.isWeakMap(value) || types.isWeakSet(value)) throw this.refuse('a weak collection', 'list its keys', path)
     if (types.isSymbolObject(value)) throw this.refuse('a symbol', 'Python has nothing for it', path)
+  }
+
+  /** An object without properties that has something inside all the same. */
+  private refuseHidden(value: object, path: string): void {
+    const name = value.constructor?.name || 'object'
+    if (Symbol.iterator in value) throw this.refuse(`an iterable (${name})`, 'use [...value]', path)
+    const prototype = Object.getPrototypeOf(value)
+    if (prototype !== null && !hasOnlyUserCode(prototype)) throw this.refuse(nameOf(value), 'use its data', path)
   }
 
   private refuse(what: string, advice: string, path: string): EncodeError {

@@ -1,5 +1,7 @@
 import { EncodeError } from '../errors'
 import { writeExtended } from './json-extended'
+import { hasOnlyUserCode } from './plain'
+import { TOO_LONG } from './string'
 
 const MAX = Number.MAX_SAFE_INTEGER
 /** Deeper values take the slow way, which knows how to say where the depth is. */
@@ -10,15 +12,12 @@ const FAST_DEPTH = 64
  * tokens of json-extended.ts only for batches that hold something else.
  */
 export function encodeJson(batch: readonly unknown[]): string {
-  if (isStandard(batch)) {
-    try {
-      return JSON.stringify(batch)
-    } catch (error) {
-      if (error instanceof RangeError) throw new EncodeError('the batch is longer than a JavaScript string can be')
-      throw error
-    }
+  try {
+    return isStandard(batch) ? JSON.stringify(batch) : writeExtended(batch)
+  } catch (error) {
+    if (error instanceof RangeError && error.message === 'Invalid string length') throw new EncodeError(TOO_LONG)
+    throw error
   }
-  return writeExtended(batch)
 }
 
 /** Prototypes that are known to hold plain data, so that instances of a user's classes take the fast way too. */
@@ -54,6 +53,7 @@ function isStandardNumber(value: number): boolean {
 function isStandardObject(value: object, depth: number): boolean {
   if (depth > FAST_DEPTH) return false
   if (Array.isArray(value)) {
+    if ('toJSON' in value) return false
     for (let i = 0; i < value.length; i++) {
       if (!isStandardValue(value[i], depth + 1)) return false
     }
@@ -82,20 +82,10 @@ function isStandardObject(value: object, depth: number): boolean {
 function isPlainPrototype(prototype: object): boolean {
   let plain = plainPrototypes.get(prototype)
   if (plain === undefined) {
-    plain = hasOnlyUserCode(prototype)
+    plain = !('toJSON' in prototype) && !(Symbol.iterator in prototype) && hasOnlyUserCode(prototype)
     plainPrototypes.set(prototype, plain)
   }
   return plain
-}
-
-/** A chain of classes that ends in Object, none of them built in, none with a JSON form of its own. */
-function hasOnlyUserCode(prototype: object): boolean {
-  if ('toJSON' in prototype) return false
-  for (let at: object | null = prototype; at !== null && at !== Object.prototype; at = Object.getPrototypeOf(at)) {
-    const maker = Object.getOwnPropertyDescriptor(at, 'constructor')?.value
-    if (typeof maker === 'function' && /\[native code\]\s*\}$/.test(Function.prototype.toString.call(maker))) return false
-  }
-  return true
 }
 
 /** What the Python side writes for values that JSON has no form for; see native/codec/json_encode.h. */

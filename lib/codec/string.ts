@@ -1,5 +1,8 @@
+import { constants } from 'node:buffer'
 import { EncodeError } from '../errors'
 import { nameOf } from './binary'
+
+export const TOO_LONG = 'the batch is longer than a JavaScript string can be: send fewer items at a time'
 
 /**
  * Writes the lengths of a batch of strings, in UTF-16 code units, and gives their sum.
@@ -17,6 +20,7 @@ export function writeLengths(batch: readonly unknown[], numbers: Int32Array, at:
     numbers[at + i] = length
     units += length
   }
+  if (units > constants.MAX_STRING_LENGTH) throw new EncodeError(TOO_LONG)
   return units
 }
 

@@ -35,12 +35,12 @@ export interface DeadLetter<I> {
  * What happens when a batch fails:
  * - `'error'`: the stream errors with the batch's error, after all results that come before the batch in order;
  * - `'skip'`: the batch's items are left out;
- * - a function: gives the values to go on in place of the batch's results (`mapPython` and `scanPython`: one for each item), or
- *   `undefined` to leave the items out; what it throws is the stream's error;
+ * - a function: gives the values to go on in place of the batch's results (`mapPython` and `scanPython`: one for each
+ *   item), or `undefined` to leave the items out; what it throws is the stream's error;
  * - `{ deadLetter }`: the items are left out here, and go to that observer together with the error.
  *
- * It is asked at the batch's turn in the order of results. What no further batch could survive (the pool was closed, the handler cannot be
- * loaded) errors the stream whatever is chosen here.
+ * It is asked at the batch's turn in the order of results. What no further batch could survive (the pool was closed, the
+ * handler cannot be loaded) errors the stream whatever is chosen here.
  */
 export type OnError<I, O> =
   | 'error'
@@ -59,8 +59,9 @@ export interface OperatorOptions<I = unknown, O = unknown> {
   /** The most items that wait for a batch to be sent (default 2^20; with overflow `'sample'` 1). No batch is larger. */
   bufferSize?: number
   /**
-   * What happens beyond `bufferSize`: `'error'` (default) ends the stream with an `OverflowError` at once; `'drop-oldest'` and
-   * `'drop-newest'` leave items out; `'sample'` keeps only the latest. Sources that mind gates never get that far.
+   * What happens beyond `bufferSize`: `'error'` (default) ends the stream with an `OverflowError` at once;
+   * `'drop-oldest'` and `'drop-newest'` leave items out; `'sample'` keeps only the latest. Sources that mind gates never
+   * get that far.
    */
   overflow?: Overflow
   onError?: OnError<I, O>

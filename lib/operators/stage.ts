@@ -150,10 +150,6 @@ export class Stage<I, R> {
   private admit(): boolean {
     const { batcher, metrics, options } = this
     if (batcher.waiting < options.bufferSize) return true
-    // Rather a small batch now than an item lost.
-    batcher.ripen()
-    this.dispatch()
-    if (batcher.waiting < options.bufferSize) return !this.over
     switch (options.overflow) {
       case 'error':
         this.subscriber.error(

@@ -1,4 +1,6 @@
-import { type PoolClosedError, PythonAbortError, PythonTimeoutError } from '../errors'
+import { constants } from 'node:buffer'
+import { TOO_LONG } from '../codec/string'
+import { EncodeError, type PoolClosedError, PythonAbortError, PythonTimeoutError } from '../errors'
 import type { NativePool } from '../native'
 import type { Channel } from './channel'
 import type { CallOptions } from './handler'
@@ -118,6 +120,8 @@ export class PoolCalls {
     units: number,
     lengths: number,
   ): void {
+    // Together with the others of this turn it must be one string.
+    if (this.units + units > constants.MAX_STRING_LENGTH) throw new EncodeError(TOO_LONG)
     const at = this.used
     const numbers = this.channel.outbox
     call.number = this.channel.add(call)
@@ -203,6 +207,12 @@ export class PoolCalls {
 
   takeHandlerId(): number {
     return this.freeHandlerIds.pop() ?? this.handlerIds++
+  }
+
+  /** Resolves when the calls of this handler that were sent have their results. */
+  async drainedOf(holder: object): Promise<void> {
+    const calls = this.channel.callsOf(this).filter((call) => call.holder === holder)
+    await Promise.allSettled(calls.map((call) => call.promise))
   }
 
   /** Drops a handler everywhere; its id is free again when all interpreters have done so. */

@@ -1,7 +1,6 @@
 import { decodeBinary } from '../codec/binary'
 import { decodeJson } from '../codec/json'
 import { cutStrings } from '../codec/string'
-import { RxjsPythonError } from '../errors'
 import { BlockKind, type NativeChannel, native, ResultStatus } from '../native'
 import type { PendingCall } from './pending'
 
@@ -128,6 +127,10 @@ export class Channel {
           break
         }
       }
+    } catch (error) {
+      // A listener threw. That is the process's to hear of, and no reason to keep the other results.
+      setImmediate(() => this.drain())
+      throw error
     } finally {
       this.draining = false
     }
@@ -165,7 +168,7 @@ export class Channel {
       for (let i = 0; i < count; i++) size += numbers[at + i]!
       if (call !== undefined && !call.settled) {
         if (text === null) {
-          call.fail(new RxjsPythonError('ERR_RESULT_ENCODE', 'the result is longer than a JavaScript string can be'))
+          call.failResult('the result is longer than a JavaScript string can be')
         } else {
           this.settleText(call, text, from, size, status, at, count)
         }

@@ -1,4 +1,4 @@
-import { encodeBinary, type TypedArray } from '../codec/binary'
+import { type BinaryBatch, encodeBinary, keepBinary, type TypedArray } from '../codec/binary'
 import { encodeJson } from '../codec/json'
 import { writeLengths } from '../codec/string'
 import { EncodeError, PoolClosedError } from '../errors'
@@ -98,6 +98,7 @@ export class PythonHandler<I, O> implements Handler<I, O> {
       }
       const size = Array.isArray(batch) ? batch.length : 1
       call = this.pool.calls.create(this.name, size, this.finish)
+      call.holder = this
       call.strings = this.codec === 'string' || this.mode === 'filter'
       if (checked.timeout !== undefined || checked.signal !== undefined) this.pool.calls.limit(call, checked)
       // An empty batch is still a call: the first one tells whether the handler loads.
@@ -154,8 +155,14 @@ export class PythonHandler<I, O> implements Handler<I, O> {
 
   private async forget(): Promise<void> {
     await this.ready.catch(() => {})
-    if (this.pool.closed) return
-    await this.pool.calls.forgetHandler(this.id, this.seat)
+    // An interpreter drops a handler before it takes the calls that wait for any interpreter.
+    await this.pool.calls.drainedOf(this)
+    try {
+      if (!this.pool.closed) await this.pool.calls.forgetHandler(this.id, this.seat)
+    } catch (error) {
+      // A pool that closes meanwhile drops all handlers itself.
+      if (!(error instanceof PoolClosedError)) throw error
+    }
   }
 
   private send(call: PendingCall, batch: BatchOf<I>, options: CallOptions): void {
@@ -166,10 +173,22 @@ export class PythonHandler<I, O> implements Handler<I, O> {
     }
   }
 
+  /** The batch is read now all the same: the caller may change it as soon as `call` has returned. */
   private sendWhenReady(call: PendingCall, batch: BatchOf<I>, options: CallOptions): void {
+    let send: () => void
+    try {
+      send = this.prepare(call, batch, options)
+    } catch (error) {
+      call.fail(error)
+      return
+    }
     this.ready.then(
       () => {
-        if (!call.settled) this.send(call, batch, options)
+        try {
+          if (!call.settled) send()
+        } catch (error) {
+          call.fail(error)
+        }
       },
       (error) => {
         if (!call.settled) call.fail(error)
@@ -178,34 +197,64 @@ export class PythonHandler<I, O> implements Handler<I, O> {
   }
 
   private encode(call: PendingCall, batch: BatchOf<I>, options: CallOptions): void {
-    const { calls } = this.pool
+    switch (this.codec) {
+      case 'string':
+        this.sendStrings(call, batch as readonly string[])
+        break
+      case 'json':
+        this.sendJson(call, encodeJson(batch as readonly unknown[]), (batch as readonly unknown[]).length)
+        break
+      default:
+        this.sendBinary(call, this.encodeBinary(batch, options))
+    }
+  }
+
+  /** Like `encode`, in two steps: what it returns sends the batch as it is now. */
+  private prepare(call: PendingCall, batch: BatchOf<I>, options: CallOptions): () => void {
     switch (this.codec) {
       case 'string': {
-        const items = batch as readonly string[]
-        const { length } = items
-        const numbers = calls.row(length)
-        const units = writeLengths(items, numbers, calls.lengthsAt)
-        calls.submitText(call, this.id, this.seat, length, length === 1 ? items[0]! : items.join(''), units, length)
-        break
+        const items = Array.from(batch as readonly string[])
+        return () => this.sendStrings(call, items)
       }
       case 'json': {
-        const items = batch as readonly unknown[]
-        const text = encodeJson(items)
-        calls.row(0)
-        calls.submitText(call, this.id, this.seat, items.length, text, text.length, 0)
-        break
+        const { length } = batch as readonly unknown[]
+        const text = encodeJson(batch as readonly unknown[])
+        return () => this.sendJson(call, text, length)
       }
       default: {
-        const arrays = this.codec === 'array'
-        const items = arrays && !Array.isArray(batch) ? [batch] : (batch as readonly unknown[])
-        if (arrays && items.length !== 1) {
-          throw new EncodeError(`the codec 'array' carries one typed array a call, got ${items.length}`)
-        }
-        const { views, crossings } = encodeBinary(items, arrays, options.transfer === true)
-        call.inputs = views
-        calls.submitBinary(call, this.id, this.seat, views, crossings)
+        const encoded = this.encodeBinary(batch, options)
+        keepBinary(encoded)
+        return () => this.sendBinary(call, encoded)
       }
     }
+  }
+
+  private sendStrings(call: PendingCall, items: readonly string[]): void {
+    const { calls } = this.pool
+    const { length } = items
+    const numbers = calls.row(length)
+    const units = writeLengths(items, numbers, calls.lengthsAt)
+    calls.submitText(call, this.id, this.seat, length, length === 1 ? items[0]! : items.join(''), units, length)
+  }
+
+  private sendJson(call: PendingCall, text: string, count: number): void {
+    const { calls } = this.pool
+    calls.row(0)
+    calls.submitText(call, this.id, this.seat, count, text, text.length, 0)
+  }
+
+  private encodeBinary(batch: BatchOf<I>, options: CallOptions): BinaryBatch {
+    const arrays = this.codec === 'array'
+    const items = arrays && !Array.isArray(batch) ? [batch] : (batch as readonly unknown[])
+    if (arrays && items.length !== 1) {
+      throw new EncodeError(`the codec 'array' carries one typed array a call, got ${items.length}`)
+    }
+    return encodeBinary(items, arrays, options.transfer === true)
+  }
+
+  private sendBinary(call: PendingCall, { views, crossings }: BinaryBatch): void {
+    call.inputs = views
+    this.pool.calls.submitBinary(call, this.id, this.seat, views, crossings)
   }
 }
 

@@ -1,4 +1,4 @@
-import { type ErrorReport, PythonError } from '../errors'
+import { type ErrorReport, PythonError, ResultError } from '../errors'
 
 const NO_INPUTS: readonly ArrayBufferView[] = []
 
@@ -11,6 +11,8 @@ export class PendingCall {
   /** Results are cut into strings rather than read as JSON. */
   strings = false
   inputs: readonly ArrayBufferView[] = NO_INPUTS
+  /** The handler that it calls. */
+  holder: object | undefined
   /** Undoes the time limit and the abort listener. */
   release: (() => void) | undefined
   readonly promise: Promise<unknown>
@@ -49,6 +51,24 @@ export class PendingCall {
   failReport(text: string): void {
     this.fail(
       PythonError.fromReport(JSON.parse(text) as ErrorReport, { handler: this.handler, batchSize: this.batchSize }),
+    )
+  }
+
+  /** Fails because of a result that arrived and that JavaScript has no place for. */
+  failResult(message: string): void {
+    this.fail(
+      new ResultError(
+        {
+          code: 'ERR_RESULT_ENCODE',
+          type: 'rxjs_python.ResultEncodeError',
+          message,
+          traceback: '',
+          notes: [],
+          cause: null,
+          item: null,
+        },
+        { handler: this.handler, batchSize: this.batchSize },
+      ),
     )
   }
 

@@ -97,8 +97,9 @@ function run(executable: string, env: NodeJS.ProcessEnv, cwd: string): Promise<s
   return new Promise((done, fail) => {
     const broken = (message: string, options?: ErrorOptions) =>
       fail(new PythonUnusableError('ERR_PYTHON_BROKEN', executable, message, options))
-    // -E and -s rather than -I, which Python 2 does not know: it too shall answer, to be told that it is too old.
-    const child = spawn(executable, ['-E', '-s', PROBE], { cwd, env, stdio: ['ignore', 'pipe', 'pipe'] })
+    // With the environment that an embedded Python obeys too (PYTHONHOME): what it breaks is found out here, where it can
+    // be told, since there it would end the process. Not -I, which Python 2 does not know.
+    const child = spawn(executable, ['-s', PROBE], { cwd, env, stdio: ['ignore', 'pipe', 'pipe'] })
     const output = { stdout: '', stderr: '' }
     for (const name of ['stdout', 'stderr'] as const) {
       child[name].setEncoding('utf8').on('data', (text: string) => {

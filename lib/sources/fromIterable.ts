@@ -46,9 +46,7 @@ abstract class Puller<T> {
 
   wake(): void {
     if (this.pulling || this.yielding || this.stopped || this.finished || this.gates.closed > 0) return
-    // Gates may open and close within microtasks for ever; timers and I/O must have their turn all the same.
-    if (this.turn.late()) this.yield()
-    else this.pull()
+    this.pull()
   }
 
   stop(): void {

@@ -21,14 +21,12 @@ export class Turn {
     this.budget = BURST
   }
 
-  /** To be called once for each item; true when it is time to let the event loop turn. */
+  /**
+   * To be called once for each item, also over several bursts without a turn between them, as when gates open and close
+   * within microtasks; true when it is time to let the event loop turn.
+   */
   spent(): boolean {
     return --this.left <= 0 && this.look()
-  }
-
-  /** Whether the slice is over, by the clock alone. */
-  late(): boolean {
-    return performance.now() - this.sliceStart >= SLICE
   }
 
   private look(): boolean {

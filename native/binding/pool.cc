@@ -167,6 +167,7 @@ void PoolBinding::submit_binary(const Napi::CallbackInfo& info) {
     if (crossing == Crossing::kOwned) segment.block = MemoryBlock::find(view.base);
     if (crossing == Crossing::kPin && view.size > 0) {
       napi_value array = views.Get(i);
+      napi_is_arraybuffer(env, view.buffer, &segment.detachable);  // not so a SharedArrayBuffer
       segment.block = state_->pin(array, view.base, view.offset + view.size);
     }
     if (segment.block != nullptr) {

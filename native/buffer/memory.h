@@ -4,6 +4,8 @@
 // M2  A block either owns its bytes, or pins bytes of JavaScript's that cannot be detached: a
 //     SharedArrayBuffer, or an ArrayBuffer that was transferred to this library.
 // M3  A pin is undone on the JavaScript thread that made it, whichever thread drops the block.
+// M4  A transferred ArrayBuffer that goes back as a result is the caller's again, who may detach it.
+//     So it only goes back itself when Python has let go of it, else a copy does.
 #pragma once
 
 #include <atomic>
@@ -27,6 +29,8 @@ class MemoryBlock {
   char* data() const { return data_; }
   size_t size() const { return size_; }
   bool pinned() const { return undo_ != nullptr; }
+  // Whether somebody else holds a reference beside the caller.
+  bool held_elsewhere() const { return references_.load(std::memory_order_acquire) > 1; }
 
  private:
   MemoryBlock() = default;
@@ -45,7 +49,8 @@ struct Segment {
   size_t offset = 0;
   size_t size = 0;  // bytes
   int type = 0;
-  bool shared = false;  // JavaScript sees the same bytes, so a result inside them is the same array
+  bool detachable = false;  // a transferred ArrayBuffer (rule M4)
+  bool shared = false;      // JavaScript sees the same bytes, so a result inside them is the same array
 };
 
 }  // namespace rxp

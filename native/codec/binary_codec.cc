@@ -192,4 +192,29 @@ Py_ssize_t BinaryCodec::encode_array(PyObject* result, const Call& call,
   return -1;
 }
 
+bool BinaryCodec::settle_aliases(const Call& call, std::vector<BinaryItem>& items) {
+  bool kept = false;
+  for (const Segment& segment : call.segments) {
+    kept = kept || (segment.detachable && segment.block->held_elsewhere());
+  }
+  if (!kept) return true;
+  for (BinaryItem& item : items) {
+    if (item.alias < 0) continue;
+    const Segment& segment = call.segments[static_cast<size_t>(item.alias)];
+    if (!segment.detachable) continue;
+    MemoryBlock* block = MemoryBlock::allocate(item.size);
+    if (block == nullptr) {
+      for (BinaryItem& other : items) discard(other);
+      items.clear();
+      api_.PyErr_NoMemory();
+      return false;
+    }
+    std::memcpy(block->data(), segment.block->data() + item.offset, item.size);
+    item.block = block;
+    item.offset = 0;
+    item.alias = -1;
+  }
+  return true;
+}
+
 }  // namespace rxp

@@ -27,6 +27,9 @@ class BinaryCodec {
   // Return -1, or the index of the result that could not be carried, with an exception set.
   Py_ssize_t encode_buffers(PyObject* list, const Call& call, std::vector<BinaryItem>& out);
   Py_ssize_t encode_array(PyObject* result, const Call& call, std::vector<BinaryItem>& out);
+  // When the batch and the result have been dropped: copies the results that lie in transferred
+  // memory which Python kept (rule M4). False, with an exception, when there is no memory.
+  bool settle_aliases(const Call& call, std::vector<BinaryItem>& items);
 
  private:
   bool find_alias(const Py_buffer& view, const Call& call, BinaryItem& item) const;

@@ -132,7 +132,7 @@ Call* Interpreter::next_call(Call* finished) {
   CallQueue& queue = pool_.queue();
   if (home_) return queue.next(seat_index_, finished);
   std::lock_guard<std::mutex> lock(seat_.mutex);
-  bool interrupted = finished != nullptr && seat_.interrupted_call.load() == finished->id;
+  bool interrupted = finished != nullptr && seat_.interrupted.load() == finished->ticket;
   Call* call = queue.next(seat_index_, finished);
   if (interrupted) api_.PyThreadState_SetAsyncExc(seat_.ident, nullptr);
   return call;
@@ -162,7 +162,7 @@ void Interpreter::close() {
 }
 
 bool Interpreter::interrupt_requested() const {
-  return running_ != nullptr && seat_.interrupted_call.load() == running_->id;
+  return running_ != nullptr && seat_.interrupted.load() == running_->ticket;
 }
 
 void Interpreter::run(Call& call) {
@@ -254,14 +254,16 @@ void Interpreter::run_batch(Call& call) {
   if (result && handler->codecs.out != CodecKind::kArray) {
     result = PyRef(api_, checked_list(result.release(), call, *handler));
   }
+  bool has_items = false;
   if (result) {
-    encode_and_post(call, *handler, result.get());
+    has_items = encode(call, *handler, result.get());
   } else {
     fail(call, -1);
   }
   result.reset();
   if (in == CodecKind::kBuffer) binary_.release_views(batch.get());
   batch.reset();
+  if (has_items) post_items(call);
   flush_output();
 }
 
@@ -289,7 +291,7 @@ PyObject* Interpreter::checked_list(PyObject* result, const Call& call, const Ha
                                            rows ? api_.True : api_.False, nullptr);
 }
 
-void Interpreter::encode_and_post(const Call& call, const Handler& handler, PyObject* result) {
+bool Interpreter::encode(const Call& call, const Handler& handler, PyObject* result) {
   out_.clear();
   lengths_.clear();
   items_.clear();
@@ -311,7 +313,7 @@ void Interpreter::encode_and_post(const Call& call, const Handler& handler, PyOb
     case CodecKind::kJson:
       if (!json_encoder_->encode_batch(result, out_, &bad)) {
         fail(call, bad);
-        return;
+        return false;
       }
       bad = -1;
       lengths_.assign(1, static_cast<int32_t>(out_.size()));
@@ -327,11 +329,17 @@ void Interpreter::encode_and_post(const Call& call, const Handler& handler, PyOb
     fail(call, handler.codecs.out == CodecKind::kArray ? -1 : bad);
   } else if (handler.codecs.out == CodecKind::kBuffer ||
              handler.codecs.out == CodecKind::kArray) {
-    pool_.channel().post_binary(pool_.id(), call.id, items_);
+    return true;
   } else {
     ResultStatus status = out_.specials ? ResultStatus::kSpecials : ResultStatus::kOk;
     pool_.channel().post_text(pool_.id(), call.id, status, out_, lengths_);
   }
+  return false;
+}
+
+void Interpreter::post_items(const Call& call) {
+  if (!binary_.settle_aliases(call, items_)) return fail(call, -1);
+  pool_.channel().post_binary(pool_.id(), call.id, items_);
 }
 
 }  // namespace rxp

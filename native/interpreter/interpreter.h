@@ -55,7 +55,10 @@ class Interpreter {
   Handler* find_handler(int32_t id);
   PyObject* decode(const Call& call, CodecKind codec);
   PyObject* checked_list(PyObject* result, const Call& call, const Handler& handler);
-  void encode_and_post(const Call& call, const Handler& handler, PyObject* result);
+  // Posts a text result, or an error. True for a binary one, which is posted when the batch and the
+  // result have been dropped.
+  bool encode(const Call& call, const Handler& handler, PyObject* result);
+  void post_items(const Call& call);
   void post(const Call& call, ResultStatus status);
   void fail(const Call& call, Py_ssize_t item);
   void flush_output();

@@ -1,5 +1,7 @@
 #include "interpreter/pool.h"
 
+#include <utility>
+
 #include "interpreter/error_report.h"
 #include "interpreter/interpreter.h"
 #include "platform/platform.h"
@@ -27,30 +29,44 @@ int Pool::start(int32_t call) {
       write_plain_report(lease.error_code.c_str(), lease.error, text);
       lengths.push_back(static_cast<int32_t>(text.size()));
       self->channel_->post_text(self->id_, call, ResultStatus::kError, text, lengths);
+      self->leave(index);
       return;
     }
+    // Whoever hears that the interpreter has left may open the next one, which is to get this thread.
+    lease.after = [self, index] { self->leave(index); };
     Interpreter interpreter(*self, lease, index);
     if (interpreter.open(call)) interpreter.serve();
     interpreter.close();
-    int32_t stop_call = 0;
-    {
-      std::lock_guard<std::mutex> lock(self->mutex_);
-      stop_call = self->stop_calls_[static_cast<size_t>(index)];
-    }
-    if (stop_call == 0) return;
-    text.append_ascii("null", 4);
-    lengths.push_back(4);
-    self->channel_->post_text(self->id_, stop_call, ResultStatus::kOk, text, lengths);
   });
   return index;
 }
 
 void Pool::stop(int seat, int32_t call) {
+  bool gone = false;
   {
     std::lock_guard<std::mutex> lock(mutex_);
-    stop_calls_[static_cast<size_t>(seat)] = call;
+    int32_t& stop_call = stop_calls_[static_cast<size_t>(seat)];
+    gone = stop_call == kGone;
+    if (!gone) stop_call = call;
   }
+  if (gone) post_null(call);
   queue_.close_seat(seat);
+}
+
+void Pool::leave(int seat) {
+  int32_t stop_call = 0;
+  {
+    std::lock_guard<std::mutex> lock(mutex_);
+    stop_call = std::exchange(stop_calls_[static_cast<size_t>(seat)], kGone);
+  }
+  if (stop_call != 0) post_null(stop_call);
+}
+
+void Pool::post_null(int32_t call) {
+  TextBuffer text;
+  std::vector<int32_t> lengths{4};
+  text.append_ascii("null", 4);
+  channel_->post_text(id_, call, ResultStatus::kOk, text, lengths);
 }
 
 void Pool::define_handler(int32_t handler, HandlerCodecs codecs) {
@@ -72,7 +88,8 @@ Seat& Pool::seat(int index) {
 
 int Pool::cancel(int32_t call) {
   int index = -1;
-  switch (queue_.cancel(call, &index)) {
+  uint64_t ticket = 0;
+  switch (queue_.cancel(call, &index, &ticket)) {
     case CallQueue::Cancelled::kNotFound:
       return 0;
     case CallQueue::Cancelled::kRemoved:
@@ -80,19 +97,23 @@ int Pool::cancel(int32_t call) {
     case CallQueue::Cancelled::kRunning:
       break;
   }
+  interrupt(index, ticket);
+  return 2;
+}
+
+void Pool::interrupt(int index, uint64_t ticket) {
   Seat& place = seat(index);
-  place.interrupted_call.store(call);
+  place.interrupted.store(ticket);
   if (place.home && place.runtime->signal() > 0) {
     platform::send_signal(place.runtime->home_thread(), place.runtime->signal());
   } else if (place.runtime != nullptr) {
-    place.runtime->interrupt_thread(place.ident, [self = shared_from_this(), index, call](
+    place.runtime->interrupt_thread(place.ident, [self = shared_from_this(), index, ticket](
                                                      const std::function<void()>& raise) {
       Seat& target = self->seat(index);
       std::lock_guard<std::mutex> lock(target.mutex);
-      if (self->queue_.running(index) == call) raise();
+      if (self->queue_.running(index) == ticket) raise();
     });
   }
-  return 2;
 }
 
 void Pool::abandon() {
@@ -105,8 +126,8 @@ void Pool::abandon() {
   }
   for (;;) {
     for (size_t i = 0; i < count; i++) {
-      int32_t call = queue_.running(static_cast<int>(i));
-      if (call != 0) cancel(call);
+      uint64_t ticket = queue_.running(static_cast<int>(i));
+      if (ticket != 0) interrupt(static_cast<int>(i), ticket);
     }
     bool idle = queue_.wait_idle(
         [](const Call& running) {

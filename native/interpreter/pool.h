@@ -23,7 +23,7 @@ struct HandlerCodecs {
 // be read when the interpreter has gone.
 struct Seat {
   std::mutex mutex;  // held while an asynchronous exception is set or cleared
-  std::atomic<int32_t> interrupted_call{0};
+  std::atomic<uint64_t> interrupted{0};  // the ticket of the call that was last asked to stop
   Runtime* runtime = nullptr;
   bool home = false;
   unsigned long ident = 0;
@@ -62,6 +62,14 @@ class Pool : public std::enable_shared_from_this<Pool> {
   int shared_host_users = 0;
 
  private:
+  static constexpr int32_t kGone = -1;
+
+  // The interpreter has left the seat, and its thread is free.
+  void leave(int seat);
+  void post_null(int32_t call);
+  // Asks the call with this ticket to stop, if the seat still runs it.
+  void interrupt(int seat, uint64_t ticket);
+
   const int32_t id_;
   const std::shared_ptr<ResultChannel> channel_;
   const RuntimeOptions options_;
@@ -69,7 +77,7 @@ class Pool : public std::enable_shared_from_this<Pool> {
   CallQueue queue_;
   std::mutex mutex_;
   std::vector<std::unique_ptr<Seat>> seats_;
-  std::vector<int32_t> stop_calls_;
+  std::vector<int32_t> stop_calls_;  // by seat: 0 until stop(), or kGone
   std::vector<HandlerCodecs> handlers_;
 };
 

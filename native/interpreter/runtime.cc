@@ -7,6 +7,15 @@
 #include "platform/platform.h"
 
 namespace rxp {
+namespace {
+
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+constexpr bool kDeepBind = false;  // a sanitizer's dlopen ends the process on that flag
+#else
+constexpr bool kDeepBind = true;
+#endif
+
+}  // namespace
 
 void ExportedBuffer::give_back() { runtime->reap(this); }
 
@@ -129,6 +138,11 @@ void Runtime::run_home() {
       home_taken_ = !home_stays_.empty();
       home_poke_ = nullptr;
     }
+    if (lease.after) {
+      lock.unlock();
+      lease.after();
+      lock.lock();
+    }
     // A runtime that did not start is of no further use; the registry passes over it.
     if (leave && home_stays_.empty()) return;
   }
@@ -152,6 +166,7 @@ void Runtime::run_guest(const Stay& stay) {
   stay(lease);
   api_.PyThreadState_Clear(state);
   api_.PyThreadState_DeleteCurrent();
+  if (lease.after) lease.after();
 }
 
 std::string Runtime::start() {
@@ -222,7 +237,8 @@ std::string Runtime::boot() {
   if (host_module_ == nullptr) return "rxjs_python cannot be imported: " + take_error_text(py);
   PyRef boot(py, py.PyObject_GetAttrString(host_module_, "boot"));
   PyRef signal(py, py.PyLong_FromLong(signal_));
-  PyRef deep_bind(py, py.PyBool_FromLong(options_.isolation == Isolation::kShared));
+  bool beside_node = options_.isolation == Isolation::kShared;
+  PyRef deep_bind(py, py.PyBool_FromLong(kDeepBind && beside_node));
   PyRef done(py, boot ? py.PyObject_CallFunctionObjArgs(boot.get(), natives.get(), signal.get(),
                                                         deep_bind.get(), nullptr)
                       : nullptr);

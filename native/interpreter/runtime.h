@@ -45,6 +45,7 @@ class Runtime {
     bool home = false;  // on Python's main thread
     std::string error;
     std::string error_code;
+    std::function<void()> after;  // runs when the thread is free for the next lease
   };
   // Runs on the leased thread with the GIL held; gives the lease back by returning.
   using Stay = std::function<void(Lease&)>;

@@ -27,6 +27,7 @@ struct Envelope;
 // One batch. Lives inside its envelope; is touched by one thread at a time.
 struct Call {
   int32_t id = 0;
+  uint64_t ticket = 0;  // given by the queue, and never again; JavaScript uses ids again
   int32_t handler = 0;
   int32_t interpreter = kAnyInterpreter;
   int32_t count = 0;  // items in the batch

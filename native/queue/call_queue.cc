@@ -23,6 +23,7 @@ void CallQueue::push(Envelope* envelope) {
   envelope->open.store(static_cast<int>(envelope->calls.size()), std::memory_order_relaxed);
   for (auto& call : envelope->calls) {
     call.envelope = envelope;
+    call.ticket = ++last_ticket_;
     if (call.interpreter == kAnyInterpreter) {
       common_.push_back(&call);
       common++;
@@ -99,7 +100,7 @@ bool CallQueue::seat_closed(int seat) const {
   return place.closed && place.own.empty();
 }
 
-CallQueue::Cancelled CallQueue::cancel(int32_t id, int* running_seat) {
+CallQueue::Cancelled CallQueue::cancel(int32_t id, int* running_seat, uint64_t* ticket) {
   std::unique_lock<std::mutex> lock(mutex_);
   auto remove_from = [&](std::deque<Call*>& queue) -> Call* {
     auto found = std::find_if(queue.begin(), queue.end(), [&](Call* c) { return c->id == id; });
@@ -120,6 +121,7 @@ CallQueue::Cancelled CallQueue::cancel(int32_t id, int* running_seat) {
   for (size_t i = 0; i < seats_.size(); i++) {
     if (seats_[i]->running == nullptr || seats_[i]->running->id != id) continue;
     *running_seat = static_cast<int>(i);
+    *ticket = seats_[i]->running->ticket;
     return Cancelled::kRunning;
   }
   return Cancelled::kNotFound;
@@ -148,10 +150,10 @@ std::vector<int32_t> CallQueue::clear(bool keep_control) {
   return ids;
 }
 
-int32_t CallQueue::running(int seat) const {
+uint64_t CallQueue::running(int seat) const {
   std::lock_guard<std::mutex> lock(mutex_);
   Call* call = seats_[static_cast<size_t>(seat)]->running;
-  return call == nullptr ? 0 : call->id;
+  return call == nullptr ? 0 : call->ticket;
 }
 
 size_t CallQueue::waiting() const {

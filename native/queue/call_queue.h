@@ -35,12 +35,13 @@ class CallQueue {
   bool seat_closed(int seat) const;
 
   enum class Cancelled { kNotFound, kRemoved, kRunning };
-  // Removes a waiting call (its envelope part is freed), or names the seat that runs it.
-  Cancelled cancel(int32_t id, int* seat);
+  // Removes a waiting call (its envelope part is freed), or names the seat that runs it, and its
+  // ticket.
+  Cancelled cancel(int32_t id, int* seat, uint64_t* ticket);
   // Removes every waiting call, except control calls when `keep_control`. Returns their ids.
   std::vector<int32_t> clear(bool keep_control);
-  // The id of the call that a seat runs, 0 when it waits.
-  int32_t running(int seat) const;
+  // The ticket of the call that a seat runs, 0 when it waits.
+  uint64_t running(int seat) const;
   size_t waiting() const;
   // Blocks until no seat runs a call for which `matters(call)`, at most `milliseconds`.
   bool wait_idle(bool (*matters)(const Call&), int milliseconds);
@@ -62,6 +63,7 @@ class CallQueue {
   int watchers_ = 0;  // who waits for idle_
   std::deque<Call*> common_;
   std::vector<std::unique_ptr<Seat>> seats_;
+  uint64_t last_ticket_ = 0;
 };
 
 }  // namespace rxp

@@ -3,7 +3,7 @@ import fc from 'fast-check'
 import { describe, it } from 'mocha'
 import { Batcher } from '../../lib/batch/batcher'
 
-type Step = 'push' | 'take' | 'drop' | 'ripen' | 'turn' | 'clear'
+type Step = 'push' | 'take' | 'drop' | 'turn' | 'clear'
 
 describe('Batcher against a plain list', () => {
   it('keeps order, count and limits whatever is done to it', async () => {
@@ -11,7 +11,7 @@ describe('Batcher against a plain list', () => {
       fc.asyncProperty(
         fc.integer({ min: 1, max: 5 }),
         fc.integer({ min: 1, max: 12 }),
-        fc.array(fc.constantFrom<Step>('push', 'push', 'push', 'take', 'drop', 'ripen', 'turn', 'clear'), {
+        fc.array(fc.constantFrom<Step>('push', 'push', 'push', 'take', 'drop', 'turn', 'clear'), {
           maxLength: 200,
         }),
         async (maxItems, maxBytes, steps) => {
@@ -36,8 +36,7 @@ describe('Batcher against a plain list', () => {
             else if (step === 'drop') {
               batcher.dropOldest()
               reference.shift()
-            } else if (step === 'ripen') batcher.ripen()
-            else if (step === 'turn') await Promise.resolve()
+            } else if (step === 'turn') await Promise.resolve()
             else {
               assert.equal(batcher.clear(), reference.length)
               reference = []

@@ -3,6 +3,7 @@ import { describe, it } from 'mocha'
 import { config, lastValueFrom, type Subscription, take, toArray } from 'rxjs'
 import { mapPython } from '../../lib/operators/mapPython'
 import { fromIterable } from '../../lib/sources/fromIterable'
+import { Gate, subscribeWithin } from '../../lib/sources/gate'
 import { FakeHandler, Recorder, settle, sleep } from './fakeHandler'
 
 function* count(to: number, log: string[] = []): Generator<number> {
@@ -212,6 +213,26 @@ describe('fromIterable', () => {
       .subscribe()
     await sleep(5)
     subscription.unsubscribe()
+  })
+
+  it('goes on when a gate opens just as the loop over an async iterable has left off', async () => {
+    const gate = new Gate()
+    const recorder = new Recorder<number>()
+    subscribeWithin(gate, () => {
+      fromIterable<number>(() => countLater(3)).subscribe({
+        ...recorder.observer,
+        next: (n) => {
+          recorder.next(n)
+          queueMicrotask(() => gate.open())
+          gate.close()
+          gate.open()
+          gate.close()
+        },
+      })
+    })
+    await settle(10)
+    assert.deepEqual(recorder.values, [0, 1, 2])
+    assert.equal(recorder.state, 'completed')
   })
 
   it('yields after each item where items take long', async () => {

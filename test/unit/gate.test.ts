@@ -19,7 +19,7 @@ import {
 import { mapPython } from '../../lib/operators/mapPython'
 import { fromIterable } from '../../lib/sources/fromIterable'
 import { Gate, GateSet, subscribeWithin } from '../../lib/sources/gate'
-import { FakeHandler } from './fakeHandler'
+import { FakeHandler, settle } from './fakeHandler'
 
 const ITEMS = 50_000
 /** What a stage with these options holds at most: 2 × concurrency × maxItems. */
@@ -127,24 +127,66 @@ describe('gates keep a pull source within the room of a stage', () => {
     assert.ok(meter.most <= ROOM, `${meter.most} items`)
   })
 
-  it('through share, for the slowest of its stages', async () => {
-    const meter = new Meter()
-    const shared = fromIterable(meter.numbers(ITEMS / 5)).pipe(share())
-    const slow = new FakeHandler()
-    const answer = setInterval(() => slow.calls.find((call) => !answered.has(call)) && next(), 1)
-    const answered = new Set<unknown>()
-    const next = () => {
-      const call = slow.calls.find((one) => !answered.has(one))!
-      answered.add(call)
+  /** Answers its calls one by one, a millisecond apart. */
+  function slow(): { handler: FakeHandler; stop: () => void } {
+    const handler = new FakeHandler()
+    let answered = 0
+    const timer = setInterval(() => {
+      const call = handler.calls[answered]
+      if (call === undefined) return
+      answered++
       call.resolve(call.items)
-    }
-    // The fast stage subscribes first: the source is subscribed within its scope, and not again for the slow one.
-    const fast = shared.pipe(python())
-    const late = shared.pipe(mapPython(slow.typed<number, number>(), STAGE), meter.delivers())
-    const values = await run(merge(fast, late))
-    clearInterval(answer)
-    assert.equal(values.length, (ITEMS / 5) * 2)
-    assert.ok(meter.most <= ROOM + 1, `${meter.most} items`)
+    }, 1)
+    return { handler, stop: () => clearInterval(timer) }
+  }
+
+  for (const [name, between, room] of [
+    ['a source', (source: Observable<number>) => source, ROOM],
+    ['a stage', (source: Observable<number>) => source.pipe(python()), 2 * ROOM],
+  ] as const) {
+    it(`through share after ${name}, for the slowest of the stages behind it`, async () => {
+      const meter = new Meter()
+      const shared = between(fromIterable(meter.numbers(ITEMS / 5))).pipe(share())
+      const { handler, stop } = slow()
+      // The fast stage subscribes first: what is shared is subscribed within its scope, and not again for the slow one.
+      const fast = shared.pipe(python())
+      const late = shared.pipe(mapPython(handler.typed<number, number>(), STAGE), meter.delivers())
+      const values = await run(merge(fast, late))
+      stop()
+      assert.equal(values.length, (ITEMS / 5) * 2)
+      assert.ok(meter.most <= room, `${meter.most} items`)
+    })
+  }
+
+  it('also where batches fail and are taken apart', async () => {
+    const meter = new Meter()
+    const handler = new FakeHandler({
+      answer: (items) => {
+        if (items.some((n) => (n as number) % 500 === 0)) throw new Error('no')
+        return items
+      },
+    })
+    const stream = fromIterable(meter.numbers()).pipe(
+      mapPython(handler.typed<number, number>(), { ...STAGE, isolateErrors: true, onError: (_, items) => items }),
+      meter.delivers(),
+    )
+    assert.deepEqual(await run(stream), numbers)
+    assert.ok(meter.most <= ROOM, `${meter.most} items`)
+  })
+
+  it('and a stage sends nothing more to Python while the stage behind it is full', async () => {
+    const first = new FakeHandler({ answer: (items) => items })
+    const second = new FakeHandler()
+    const subscription = fromIterable(numbers)
+      .pipe(
+        mapPython(first.typed<number, number>(), { batch: 10, concurrency: 1 }),
+        mapPython(second.typed<number, number>(), { batch: 10, concurrency: 1 }),
+      )
+      .subscribe()
+    await settle(30)
+    // The second holds 20; the first has at most one batch that came back too late to go on.
+    assert.equal(first.calls.length, 2)
+    subscription.unsubscribe()
   })
 
   it('through a Subject that connects two streams', async () => {

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'mocha'
 import { config, from, NEVER, Observable, Subject, take, tap } from 'rxjs'
 import { PythonAbortError } from '../../lib/errors'
+import { StageMetrics } from '../../lib/metrics'
 import { mapPython } from '../../lib/operators/mapPython'
 import { fromIterable } from '../../lib/sources/fromIterable'
 import { FakeHandler, Recorder, settle } from './fakeHandler'
@@ -36,9 +37,10 @@ describe('leaving early', () => {
     const handler = new FakeHandler({ answer: (items) => items })
     const recorder = new Recorder<unknown>()
     let emitted = 0
+    const metrics = new StageMetrics()
     fromIterable(Array.from({ length: 1000 }, (_, i) => i))
       .pipe(
-        mapPython(handler.typed<number, unknown>(), { batch: 10 }),
+        mapPython(handler.typed<number, unknown>(), { batch: 10, metrics }),
         tap(() => emitted++),
         take(13),
       )
@@ -47,6 +49,7 @@ describe('leaving early', () => {
     await settle()
     assert.equal(recorder.values.length, 13)
     assert.equal(emitted, 13)
+    assert.equal(metrics.itemsOut, 13)
     assert.equal(handler.running, 0)
   })
 

@@ -1,7 +1,7 @@
 """Calls the handler in a loop and times itself: plain.py FOLDER MODULE INIT
 
-Reads JSON requests, a line each: {"batches": [...]} keeps what to work on, {"run": N} passes N batches through and
-answers with the seconds, {"batch": [...]} answers with the results.
+Reads JSON requests, a line each: {"batches": [...]} keeps what to work on, {"run": N} passes N
+batches through and answers with the seconds, {"batch": [...]} answers with the results.
 """
 
 from __future__ import annotations

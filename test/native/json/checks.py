@@ -12,4 +12,4 @@ for module in (check_decoding, check_encoding, check_both_ways):
         if name.startswith("check_"):
             check()
             count += 1
-assert count >= 10, count
+assert count >= 11, count
