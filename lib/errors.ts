@@ -98,7 +98,7 @@ export class PythonError extends RxjsPythonError {
 
 /**
  * The handler could not be made: `ERR_HANDLER_NOT_FOUND` (no such module, file or function), `ERR_HANDLER_SYNTAX`,
- * `ERR_HANDLER_INIT` (its import or its `init` raised).
+ * `ERR_HANDLER_INIT` (its import or its `init` raised), `ERR_CODEC` (its codec needs a package that Python does not have).
  */
 export class HandlerError extends PythonError {}
 
@@ -115,6 +115,7 @@ const CLASS_OF_CODE: ReadonlyMap<string, typeof PythonError> = new Map<string, t
   ['ERR_HANDLER_NOT_FOUND', HandlerError],
   ['ERR_HANDLER_SYNTAX', HandlerError],
   ['ERR_HANDLER_INIT', HandlerError],
+  ['ERR_CODEC', HandlerError],
   ['ERR_RESULT_LENGTH', ResultError],
   ['ERR_RESULT_TYPE', ResultError],
   ['ERR_RESULT_ENCODE', ResultError],

@@ -32,10 +32,10 @@ export const CODEC_NUMBERS = { string: 0, json: 1, buffer: 2, array: 3 } as cons
 /** JavaScript's end of the result channel; one for each JavaScript thread. */
 export interface NativeChannel {
   /**
-   * The next block of results, described in the inbox: a text or a list of buffers; null for a text too long for
-   * JavaScript. A number is the size that the inbox must have first; undefined means that nothing is left.
+   * The next block of results, described in the inbox: a text, whole or in pieces that are cut between strings, or a
+   * list of buffers; null for a text too long for JavaScript. A number is the size that the inbox must have first; undefined means that nothing is left.
    */
-  next(): string | ArrayBuffer[] | null | number | undefined
+  next(): string | (string | null)[] | ArrayBuffer[] | null | number | undefined
   setInbox(numbers: Int32Array): void
   setOutbox(numbers: Int32Array): void
   ref(): void
@@ -59,7 +59,7 @@ export interface NativePool {
   stop(seat: number, call: number): void
   defineHandler(handler: number, codecIn: number, codecOut: number, exact: boolean): void
   /** Sends the calls that the first `numbers` integers of the outbox describe. */
-  submit(text: string, units: number, numbers: number): void
+  submit(text: string | string[], units: number, numbers: number): void
   submitBinary(call: number, seat: number, handler: number, views: ArrayBufferView[], crossings: Uint8Array): void
   control(call: number, seat: number, text: string, units: number): void
   forget(call: number, seat: number, handler: number): void

@@ -15,22 +15,34 @@ export function callSession(work: Work, call: Call, close: () => Promise<void> |
   const { batches, job } = work
   let next = 0
   let left = 0
+  let open = 0
+  let finish: () => void
+  let fail: (error: unknown) => void
 
-  const lane = async () => {
-    while (left > 0) {
-      left -= 1
-      const batch = batches[next]!
-      next = next + 1 === batches.length ? 0 : next + 1
-      consume(await call(batch), batch.length)
-    }
+  // No loop around an await: a suspended function holds on to the last results until the next ones come.
+  const start = () => {
+    const batch = batches[next]!
+    next = next + 1 === batches.length ? 0 : next + 1
+    left -= 1
+    open += 1
+    call(batch).then((results) => {
+      consume(results, batch.length)
+      open -= 1
+      if (left > 0) start()
+      else if (open === 0) finish()
+    }, fail)
   }
 
   return {
     async run(count) {
       left = count
-      const start = performance.now()
-      await Promise.all(Array.from({ length: Math.min(job.inFlight, count) }, lane))
-      return (performance.now() - start) / 1000
+      const started = performance.now()
+      await new Promise<void>((resolve, reject) => {
+        finish = resolve
+        fail = reject
+        for (let lane = Math.min(job.inFlight, count); lane > 0; lane -= 1) start()
+      })
+      return (performance.now() - started) / 1000
     },
     results: (batch) => call(batch),
     close: async () => close(),

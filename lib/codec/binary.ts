@@ -1,3 +1,4 @@
+import { types } from 'node:util'
 import { EncodeError } from '../errors'
 import { Crossing, native } from '../native'
 
@@ -85,19 +86,26 @@ export function keepBinary({ views, crossings }: BinaryBatch): void {
   for (let i = 0; i < views.length; i++) {
     if (crossings[i] !== Crossing.Copy) continue
     const view = views[i] as TypedArray
-    // Not view.slice(), which for a Node Buffer is no copy.
-    const copy = new Uint8Array(new Uint8Array(view.buffer, view.byteOffset, view.byteLength))
+    // Not view.slice(), which for a Node Buffer is no copy; and a detached view has no buffer to read.
+    const copy = new Uint8Array(view.byteLength)
+    if (copy.length > 0) copy.set(new Uint8Array(view.buffer, view.byteOffset, view.byteLength))
     views[i] = new (CONSTRUCTORS[typeOf(view)]!)(copy.buffer, 0, view.length)
     crossings[i] = Crossing.Pin
   }
 }
 
 function viewOf(item: unknown, index: number, arrays: boolean): ArrayBufferView {
-  if (ArrayBuffer.isView(item)) {
-    if (!(item instanceof DataView)) return item
-    if (!arrays) return new Uint8Array(item.buffer, item.byteOffset, item.byteLength)
-  } else if (!arrays && (item instanceof ArrayBuffer || item instanceof SharedArrayBuffer)) {
-    return new Uint8Array(item)
+  if (ArrayBuffer.isView(item) && !(item instanceof DataView)) return item
+  if (!arrays && (item instanceof DataView || types.isAnyArrayBuffer(item))) {
+    try {
+      return item instanceof DataView
+        ? new Uint8Array(item.buffer, item.byteOffset, item.byteLength)
+        : new Uint8Array(item)
+    } catch (cause) {
+      throw new EncodeError(`this ${item.constructor.name} has lost its memory: ${(cause as Error).message}`, {
+        itemIndex: index,
+      })
+    }
   }
   if (arrays) throw new EncodeError(`the codec 'array' carries typed arrays, got ${nameOf(item)}`)
   throw new EncodeError(`the codec 'buffer' carries Uint8Arrays and other views, got ${nameOf(item)}`, {
@@ -109,7 +117,8 @@ function viewOf(item: unknown, index: number, arrays: boolean): ArrayBufferView 
 function transferAll(views: ArrayBufferView[]): void {
   const buffers = new Set<ArrayBuffer>()
   for (const { buffer } of views) {
-    if (buffer instanceof ArrayBuffer && !ownedBuffers.has(buffer)) buffers.add(buffer)
+    // Not by instanceof: a buffer of another realm (node:vm) could then be lent and still be detached.
+    if (types.isArrayBuffer(buffer) && buffer.byteLength > 0 && !ownedBuffers.has(buffer)) buffers.add(buffer)
   }
   if (buffers.size === 0) return
   // A transfer empties the views on the old buffers, so their extents are read first.
@@ -138,7 +147,7 @@ function typeOf(view: ArrayBufferView): number {
 
 function crossingOf(buffer: ArrayBufferLike, transfer: boolean): Crossing {
   if (ownedBuffers.has(buffer)) return Crossing.Owned
-  if (transfer || buffer instanceof SharedArrayBuffer) return Crossing.Pin
+  if (transfer || types.isSharedArrayBuffer(buffer)) return Crossing.Pin
   return Crossing.Copy
 }
 

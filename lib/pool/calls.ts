@@ -1,6 +1,4 @@
-import { constants } from 'node:buffer'
-import { TOO_LONG } from '../codec/string'
-import { EncodeError, type PoolClosedError, PythonAbortError, PythonTimeoutError } from '../errors'
+import { type PoolClosedError, PythonAbortError, PythonTimeoutError } from '../errors'
 import type { NativePool } from '../native'
 import type { Channel } from './channel'
 import type { CallOptions } from './handler'
@@ -21,7 +19,8 @@ export class PoolCalls {
   /** Where the lengths of the row that is being written start. */
   lengthsAt = 0
   private open = 0
-  private texts: string[] = []
+  /** The texts of the rows, in order; large ones may be in several pieces. */
+  texts: string[] = []
   private units = 0
   /** Integers of the outbox that are in use. */
   private used = 0
@@ -110,18 +109,16 @@ export class PoolCalls {
     return this.channel.reserveOutbox(this.lengthsAt + lengths)
   }
 
-  /** Sends the row that was begun. */
+  /** Sends the row that was begun. Without `text`, its pieces have been added to `texts`. */
   submitText(
     call: PendingCall,
     handler: number,
     seat: number,
     count: number,
-    text: string,
+    text: string | undefined,
     units: number,
     lengths: number,
   ): void {
-    // Together with the others of this turn it must be one string.
-    if (this.units + units > constants.MAX_STRING_LENGTH) throw new EncodeError(TOO_LONG)
     const at = this.used
     const numbers = this.channel.outbox
     call.number = this.channel.add(call)
@@ -132,7 +129,7 @@ export class PoolCalls {
     numbers[at + 4] = units
     numbers[at + 5] = lengths
     this.used = at + ROW_HEADER + lengths
-    this.texts.push(text)
+    if (text !== undefined) this.texts.push(text)
     this.units += units
     if (this.units >= FLUSH_UNITS) this.flush()
     else if (!this.scheduled) {
@@ -168,7 +165,10 @@ export class PoolCalls {
     this.used = 0
     this.units = 0
     this.texts = []
-    this.native.submit(texts.length === 1 ? texts[0]! : texts.join(''), units, used)
+    // Many short texts cross as one; of few long ones each by itself, since joining them would copy them once more.
+    if (texts.length === 1) this.native.submit(texts[0]!, units, used)
+    else if (units >= FLUSH_UNITS) this.native.submit(texts, units, used)
+    else this.native.submit(texts.join(''), units, used)
   }
 
   /** Asks the host of one interpreter, and gives its answer. */

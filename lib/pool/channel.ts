@@ -1,6 +1,6 @@
 import { decodeBinary } from '../codec/binary'
 import { decodeJson } from '../codec/json'
-import { cutStrings } from '../codec/string'
+import { TextReader } from '../codec/string'
 import { BlockKind, type NativeChannel, native, ResultStatus } from '../native'
 import type { PendingCall } from './pending'
 
@@ -19,7 +19,9 @@ export interface OutboxWriter {
 const BLOCK_HEADER = 3
 const START_SIZE = 1 << 14
 /** Milliseconds that results may keep the event loop before others get a turn. */
-const SLICE = 4
+const SLICE = 2
+/** Numbers of results after which whoever waits for them gets a turn: young results that are used at once cost least. */
+const SLICE_NUMBERS = 8192
 
 /**
  * This JavaScript thread's end of the result channel: numbers the calls of all pools on the thread, and brings each
@@ -112,6 +114,7 @@ export class Channel {
     if (this.draining) return
     this.draining = true
     const until = performance.now() + SLICE
+    let numbers = 0
     try {
       for (;;) {
         const value = this.native.next()
@@ -121,8 +124,9 @@ export class Channel {
           this.native.setInbox(this.inbox)
           continue
         }
+        numbers += this.inbox[2]!
         this.take(value)
-        if (performance.now() > until) {
+        if (numbers > SLICE_NUMBERS || performance.now() > until) {
           setImmediate(() => this.drain())
           break
         }
@@ -136,11 +140,11 @@ export class Channel {
     }
   }
 
-  private take(value: string | ArrayBuffer[] | null): void {
+  private take(value: string | (string | null)[] | ArrayBuffer[] | null): void {
     const numbers = this.inbox
     switch (numbers[0] as BlockKind) {
       case BlockKind.Text:
-        this.takeTexts(value as string | null, BLOCK_HEADER + numbers[2]!)
+        this.takeTexts(Array.isArray(value) ? (value as string[]) : [value], BLOCK_HEADER + numbers[2]!)
         break
       case BlockKind.Binary:
         this.takeArrays(value as ArrayBuffer[])
@@ -154,9 +158,9 @@ export class Channel {
     }
   }
 
-  private takeTexts(text: string | null, end: number): void {
+  private takeTexts(pieces: readonly (string | null)[], end: number): void {
     const numbers = this.inbox
-    let from = 0
+    const reader = new TextReader(pieces)
     for (let at = BLOCK_HEADER; at < end; ) {
       const number = numbers[at]!
       const status = numbers[at + 1] as ResultStatus
@@ -164,36 +168,17 @@ export class Channel {
       at += 3
       const call = this.calls[number]
       this.remove(number)
-      let size = 0
-      for (let i = 0; i < count; i++) size += numbers[at + i]!
-      if (call !== undefined && !call.settled) {
-        if (text === null) {
-          call.failResult('the result is longer than a JavaScript string can be')
-        } else {
-          this.settleText(call, text, from, size, status, at, count)
-        }
+      // Cut also for a call that has no use for it any more: what follows stands behind it.
+      if (status === ResultStatus.Ok && call?.strings) {
+        const strings = reader.cut(numbers, at, count)
+        if (!call.settled) call.succeed(strings)
+      } else {
+        let size = 0
+        for (let i = 0; i < count; i++) size += numbers[at + i]!
+        const text = reader.read(size)
+        if (call !== undefined && !call.settled) settle(call, text, status)
       }
-      from += size
       at += count
-    }
-  }
-
-  private settleText(
-    call: PendingCall,
-    text: string,
-    from: number,
-    size: number,
-    status: ResultStatus,
-    at: number,
-    count: number,
-  ): void {
-    if (status === ResultStatus.Error) {
-      call.failReport(text.substring(from, from + size))
-    } else if (call.strings) {
-      call.succeed(cutStrings(text, from, this.inbox, at, count))
-    } else {
-      const own = size === text.length ? text : text.substring(from, from + size)
-      call.succeed(decodeJson(own, status === ResultStatus.Specials))
     }
   }
 
@@ -203,7 +188,25 @@ export class Channel {
     const call = this.calls[number]
     this.remove(number)
     if (call === undefined || call.settled) return
-    call.succeed(decodeBinary(buffers, this.inbox, BLOCK_HEADER + 3, count, call.inputs))
+    let arrays: unknown[]
+    try {
+      arrays = decodeBinary(buffers, this.inbox, BLOCK_HEADER + 3, count, call.inputs)
+    } catch {
+      // A result that lies in an input's memory is a view of it, and that input was detached in the meantime.
+      call.failResult('the result lies in a buffer that was detached during the call')
+      return
+    }
+    call.succeed(arrays)
+  }
+}
+
+function settle(call: PendingCall, text: string | null, status: ResultStatus): void {
+  if (text === null) {
+    call.failResult('the result is longer than a JavaScript string can be')
+  } else if (status === ResultStatus.Error) {
+    call.failReport(text)
+  } else {
+    call.succeed(decodeJson(text, status === ResultStatus.Specials))
   }
 }
 

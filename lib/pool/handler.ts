@@ -1,6 +1,6 @@
 import { type BinaryBatch, encodeBinary, keepBinary, type TypedArray } from '../codec/binary'
 import { encodeJson } from '../codec/json'
-import { writeLengths } from '../codec/string'
+import { writeStrings } from '../codec/string'
 import { EncodeError, PoolClosedError } from '../errors'
 import { CODEC_NUMBERS } from '../native'
 import { type CompleteHandlerOptions, validateCallOptions } from '../options'
@@ -26,11 +26,6 @@ export interface CallOptions {
   transfer?: boolean
 }
 
-/** What one call takes: a list of items, or with codec `array` one typed array. */
-export type BatchOf<I> = readonly I[] | (I extends TypedArray ? I : never)
-/** What one call gives. */
-export type ResultsOf<O> = O extends TypedArray ? O : O[]
-
 /** A Python function, ready to be called with batches. Made by `pool.handler`. */
 export interface Handler<I = unknown, O = unknown> {
   readonly name: string
@@ -43,7 +38,7 @@ export interface Handler<I = unknown, O = unknown> {
    * @throws PythonError (also HandlerError, ResultError) for what went wrong in Python, EncodeError for an item that the
    * codec cannot carry, PythonTimeoutError, PythonAbortError, PoolClosedError
    */
-  call(batch: BatchOf<I>, options?: CallOptions): Promise<ResultsOf<O>>
+  call(batch: readonly I[], options?: CallOptions): Promise<O[]>
   /** An estimate of an item's size in bytes, for batch limits. */
   sizeOf(item: I): number
   /** The same function in another mode, on the same pool. */
@@ -51,6 +46,17 @@ export interface Handler<I = unknown, O = unknown> {
   /** Forgets the function in all interpreters. Calls that were made before still get their results. */
   close(): Promise<void>
 }
+
+/** A handler with codec `array`, where one typed array is a batch already. */
+export interface ArrayHandler<I extends TypedArray = TypedArray, O extends TypedArray = TypedArray>
+  extends Handler<I, O> {
+  /** Runs the function over one array. Given a list of one array, the answer is such a list, too. */
+  call(array: I, options?: CallOptions): Promise<O>
+  call(batch: readonly I[], options?: CallOptions): Promise<O[]>
+}
+
+/** A list of items, or with codec `array` one typed array. */
+type Batch<I> = readonly I[] | I
 
 export class PythonHandler<I, O> implements Handler<I, O> {
   readonly name: string
@@ -88,7 +94,7 @@ export class PythonHandler<I, O> implements Handler<I, O> {
     this.ready.catch(() => {})
   }
 
-  call(batch: BatchOf<I>, options?: CallOptions): Promise<ResultsOf<O>> {
+  call(batch: Batch<I>, options?: CallOptions): Promise<O[]> {
     let call: PendingCall
     try {
       const checked = validateCallOptions(options)
@@ -97,7 +103,8 @@ export class PythonHandler<I, O> implements Handler<I, O> {
         throw new EncodeError(`call() takes an array of items with codec '${this.codec}'`)
       }
       const size = Array.isArray(batch) ? batch.length : 1
-      call = this.pool.calls.create(this.name, size, this.finish)
+      const finish = this.codec === 'array' && Array.isArray(batch) ? undefined : this.finish
+      call = this.pool.calls.create(this.name, size, finish)
       call.holder = this
       call.strings = this.codec === 'string' || this.mode === 'filter'
       if (checked.timeout !== undefined || checked.signal !== undefined) this.pool.calls.limit(call, checked)
@@ -109,7 +116,7 @@ export class PythonHandler<I, O> implements Handler<I, O> {
     } catch (error) {
       return Promise.reject(error)
     }
-    return call.promise as Promise<ResultsOf<O>>
+    return call.promise as Promise<O[]>
   }
 
   sizeOf(item: I): number {
@@ -165,7 +172,7 @@ export class PythonHandler<I, O> implements Handler<I, O> {
     }
   }
 
-  private send(call: PendingCall, batch: BatchOf<I>, options: CallOptions): void {
+  private send(call: PendingCall, batch: Batch<I>, options: CallOptions): void {
     try {
       this.encode(call, batch, options)
     } catch (error) {
@@ -174,7 +181,7 @@ export class PythonHandler<I, O> implements Handler<I, O> {
   }
 
   /** The batch is read now all the same: the caller may change it as soon as `call` has returned. */
-  private sendWhenReady(call: PendingCall, batch: BatchOf<I>, options: CallOptions): void {
+  private sendWhenReady(call: PendingCall, batch: Batch<I>, options: CallOptions): void {
     let send: () => void
     try {
       send = this.prepare(call, batch, options)
@@ -196,7 +203,7 @@ export class PythonHandler<I, O> implements Handler<I, O> {
     )
   }
 
-  private encode(call: PendingCall, batch: BatchOf<I>, options: CallOptions): void {
+  private encode(call: PendingCall, batch: Batch<I>, options: CallOptions): void {
     switch (this.codec) {
       case 'string':
         this.sendStrings(call, batch as readonly string[])
@@ -210,7 +217,7 @@ export class PythonHandler<I, O> implements Handler<I, O> {
   }
 
   /** Like `encode`, in two steps: what it returns sends the batch as it is now. */
-  private prepare(call: PendingCall, batch: BatchOf<I>, options: CallOptions): () => void {
+  private prepare(call: PendingCall, batch: Batch<I>, options: CallOptions): () => void {
     switch (this.codec) {
       case 'string': {
         const items = Array.from(batch as readonly string[])
@@ -233,8 +240,8 @@ export class PythonHandler<I, O> implements Handler<I, O> {
     const { calls } = this.pool
     const { length } = items
     const numbers = calls.row(length)
-    const units = writeLengths(items, numbers, calls.lengthsAt)
-    calls.submitText(call, this.id, this.seat, length, length === 1 ? items[0]! : items.join(''), units, length)
+    const units = writeStrings(items, numbers, calls.lengthsAt, calls.texts)
+    calls.submitText(call, this.id, this.seat, length, undefined, units, length)
   }
 
   private sendJson(call: PendingCall, text: string, count: number): void {
@@ -243,7 +250,7 @@ export class PythonHandler<I, O> implements Handler<I, O> {
     calls.submitText(call, this.id, this.seat, count, text, text.length, 0)
   }
 
-  private encodeBinary(batch: BatchOf<I>, options: CallOptions): BinaryBatch {
+  private encodeBinary(batch: Batch<I>, options: CallOptions): BinaryBatch {
     const arrays = this.codec === 'array'
     const items = arrays && !Array.isArray(batch) ? [batch] : (batch as readonly unknown[])
     if (arrays && items.length !== 1) {

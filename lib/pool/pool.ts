@@ -14,7 +14,7 @@ import {
 import { pythonRoot } from '../package-root'
 import { PoolCalls } from './calls'
 import { threadChannel } from './channel'
-import { type Handler, type HandlerSpec, PythonHandler } from './handler'
+import { type ArrayHandler, type Handler, type HandlerSpec, PythonHandler } from './handler'
 import { chooseIsolation, type IsolationChoice } from './isolation'
 import { locatePython, type PythonInfo } from './locate'
 import { lockByFlock } from './lock'
@@ -147,6 +147,10 @@ export class PythonPool extends EventEmitter<PoolEvents> implements AsyncDisposa
    *
    * @throws OptionError, PoolClosedError
    */
+  handler<I extends TypedArray = TypedArray, O extends TypedArray = TypedArray>(
+    spec: HandlerSpec,
+    options: HandlerOptions & { codec: 'array' },
+  ): ArrayHandler<I, O>
   handler<I = unknown, O = unknown>(spec: HandlerSpec, options?: HandlerOptions): Handler<I, O>
   /** @internal */
   handler<I = unknown, O = unknown>(spec: HandlerSpec, options?: HandlerModeOptions): Handler<I, O>

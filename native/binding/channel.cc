@@ -12,6 +12,22 @@ constexpr size_t kBlockHeader = 3;
 // Numbers for each item of a binary result: buffer or alias, type, offset and size in two halves.
 constexpr size_t kNumbersPerItem = 6;
 
+// Numbers before the lengths of a text result: call, status, how many strings.
+constexpr size_t kResultHeader = 3;
+// Code units from which a text is cut into pieces.
+constexpr size_t kPieceUnits = 32 << 10;
+
+// Null for what is longer than a JavaScript string can be (half a gigabyte).
+napi_value make_text(napi_env env, TextView text) {
+  napi_value value = nullptr;
+  napi_status status =
+      text.narrow
+          ? napi_create_string_latin1(env, static_cast<const char*>(text.data), text.size, &value)
+          : napi_create_string_utf16(env, text.units(), text.size, &value);
+  if (status != napi_ok) napi_get_null(env, &value);
+  return value;
+}
+
 ThreadState::Box box_of(const Napi::Value& value) {
   auto array = value.As<Napi::Int32Array>();
   return {array.Data(), array.ElementLength()};
@@ -123,7 +139,7 @@ void ChannelBinding::set_outbox(const Napi::CallbackInfo& info) {
   state_->outbox = box_of(info[0]);
 }
 
-// The next block of results: a string or an array of ArrayBuffers, described in the inbox; a number
+// The next block of results: a string or an array of strings or ArrayBuffers, described in the inbox; a number
 // when the inbox has to hold that many integers first; undefined when nothing is left.
 Napi::Value ChannelBinding::next(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
@@ -147,16 +163,31 @@ Napi::Value ChannelBinding::next(const Napi::CallbackInfo& info) {
   return value;
 }
 
+// A long text comes in pieces, cut between strings: pieces of this size stay in V8's young
+// generation, and a string that is kept does not keep the text of the whole batch alive.
 Napi::Value ChannelBinding::take_text(Napi::Env env, ResultBlock& block) {
   TextView text = block.text.view();
-  napi_value value = nullptr;
-  napi_status status =
-      text.narrow
-          ? napi_create_string_latin1(env, static_cast<const char*>(text.data), text.size, &value)
-          : napi_create_string_utf16(env, text.units(), text.size, &value);
-  // Longer than a JavaScript string can be (half a gigabyte): null tells the caller.
-  if (status != napi_ok) return env.Null();
-  return Napi::Value(env, value);
+  if (text.size <= kPieceUnits || block.kind != BlockKind::kText) {
+    return Napi::Value(env, make_text(env, text));
+  }
+  Napi::Array pieces = Napi::Array::New(env);
+  uint32_t count = 0;
+  size_t from = 0;
+  size_t at = 0;
+  const std::vector<int32_t>& meta = block.meta;
+  for (size_t row = 0; row < meta.size();) {
+    auto strings = static_cast<size_t>(meta[row + 2]);
+    row += kResultHeader;
+    for (size_t i = 0; i < strings; i++) {
+      at += static_cast<size_t>(meta[row + i]);
+      if (at - from < kPieceUnits) continue;
+      pieces[count++] = make_text(env, text.slice(from, at - from));
+      from = at;
+    }
+    row += strings;
+  }
+  if (at > from) pieces[count++] = make_text(env, text.slice(from, at - from));
+  return pieces;
 }
 
 Napi::Value ChannelBinding::take_items(Napi::Env env, ResultBlock& block) {

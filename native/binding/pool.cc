@@ -58,11 +58,31 @@ Envelope* single_envelope(const Napi::CallbackInfo& info, CallKind kind) {
 }
 
 bool read_units(napi_env env, napi_value text, size_t size, Envelope& envelope) {
-  envelope.units.reset(new char16_t[size + 1]);
+  envelope.units = UnitBuffer(size + 1);
   size_t copied = 0;
   return napi_get_value_string_utf16(env, text, envelope.units.get(), size + 1, &copied) ==
              napi_ok &&
          copied == size;
+}
+
+// Reads texts that together have `size` units.
+bool read_texts(Napi::Env env, const Napi::Array& texts, size_t size, Envelope& envelope) {
+  envelope.units = UnitBuffer(size + 1);
+  char16_t* at = envelope.units.get();
+  char16_t* end = at + size;
+  uint32_t count = texts.Length();
+  for (uint32_t i = 0; i < count; i++) {
+    napi_value text = nullptr;
+    size_t copied = 0;
+    napi_get_element(env, texts, i, &text);
+    // Writes a NUL behind the text, which the next one overwrites.
+    if (napi_get_value_string_utf16(env, text, at, static_cast<size_t>(end - at) + 1, &copied) !=
+        napi_ok) {
+      return false;
+    }
+    at += copied;
+  }
+  return at == end;
 }
 
 }  // namespace
@@ -110,12 +130,16 @@ void PoolBinding::define_handler(const Napi::CallbackInfo& info) {
   pool_->define_handler(int_at(info, 0), codecs);
 }
 
-// submit(text, units, numbers): the calls described by the first `numbers` integers of the outbox.
+// submit(texts, units, numbers): the calls described by the first `numbers` integers of the outbox.
+// Their texts come as one string or as an array of pieces.
 void PoolBinding::submit(const Napi::CallbackInfo& info) {
   auto* envelope = new Envelope;
   auto units = static_cast<size_t>(int_at(info, 1));
   auto numbers = static_cast<size_t>(int_at(info, 2));
-  if (!read_units(info.Env(), info[0], units, *envelope)) {
+  bool read = info[0].IsArray()
+                  ? read_texts(info.Env(), info[0].As<Napi::Array>(), units, *envelope)
+                  : read_units(info.Env(), info[0], units, *envelope);
+  if (!read) {
     delete envelope;
     Napi::Error::New(info.Env(), "the batch's text could not be read").ThrowAsJavaScriptException();
     return;

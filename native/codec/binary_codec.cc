@@ -1,5 +1,6 @@
 #include "codec/binary_codec.h"
 
+#include <algorithm>
 #include <cstring>
 
 #include "buffer/exported.h"
@@ -42,14 +43,59 @@ int type_of_format(const char* format, Py_ssize_t size) {
 
 }  // namespace
 
+// The parts of a batch that JavaScript sees too: a result inside one of them is the same memory.
+class BinaryCodec::SharedParts {
+ public:
+  explicit SharedParts(const Call& call) {
+    for (size_t i = 0; i < call.segments.size(); i++) {
+      const Segment& segment = call.segments[i];
+      if (!segment.shared) continue;
+      const char* from = segment.block->data() + segment.offset;
+      parts_.push_back({from, from + segment.size, segment.block, static_cast<int>(i)});
+    }
+    std::stable_sort(parts_.begin(), parts_.end(),
+                     [](const Part& a, const Part& b) { return a.from < b.from; });
+    // From here on: where the part, or an earlier one, ends. Parts may overlap.
+    reach_.reserve(parts_.size());
+    for (const Part& part : parts_) {
+      reach_.push_back(reach_.empty() ? part.to : std::max(reach_.back(), part.to));
+    }
+  }
+
+  bool find(const Py_buffer& view, BinaryItem& item) const {
+    const char* from = static_cast<const char*>(view.buf);
+    const char* to = from + view.len;
+    auto after = std::upper_bound(parts_.begin(), parts_.end(), from,
+                                  [](const char* at, const Part& part) { return at < part.from; });
+    for (auto i = static_cast<size_t>(after - parts_.begin()); i-- > 0 && reach_[i] >= to;) {
+      if (parts_[i].to < to) continue;
+      item.alias = parts_[i].index;
+      item.offset = static_cast<size_t>(from - parts_[i].block->data());
+      return true;
+    }
+    return false;
+  }
+
+ private:
+  struct Part {
+    const char* from;
+    const char* to;
+    const MemoryBlock* block;
+    int index;
+  };
+  std::vector<Part> parts_;  // by their start
+  std::vector<const char*> reach_;
+};
+
 BinaryCodec::BinaryCodec(Runtime& runtime) : runtime_(runtime), api_(runtime.api()) {
   to_array_ = api_.PyObject_GetAttrString(runtime.host_module(), "to_array");
   from_array_ = api_.PyObject_GetAttrString(runtime.host_module(), "from_array");
+  from_buffer_ = api_.PyObject_GetAttrString(runtime.host_module(), "from_buffer");
   release_name_ = api_.PyUnicode_FromString("release");
 }
 
 BinaryCodec::~BinaryCodec() {
-  for (PyObject* object : {to_array_, from_array_, release_name_}) {
+  for (PyObject* object : {to_array_, from_array_, from_buffer_, plain_array_type_, release_name_}) {
     if (object != nullptr) api_.Py_DecRef(object);
   }
 }
@@ -84,31 +130,33 @@ void BinaryCodec::release_views(PyObject* list) {
   }
 }
 
-bool BinaryCodec::find_alias(const Py_buffer& view, const Call& call, BinaryItem& item) const {
-  const char* data = static_cast<const char*>(view.buf);
-  for (size_t i = 0; i < call.segments.size(); i++) {
-    const Segment& segment = call.segments[i];
-    const char* from = segment.block->data() + segment.offset;
-    if (!segment.shared || data < from || data + view.len > from + segment.size) continue;
-    item.alias = static_cast<int>(i);
-    item.offset = static_cast<size_t>(data - segment.block->data());
-    return true;
+// Fills `view` with the bytes of a result, of whatever shape. False with an exception set.
+bool BinaryCodec::view_of(PyObject* result, Py_buffer& view) const {
+  constexpr int kWanted = kBufCContiguous | kBufFormat;
+  if (api_.PyObject_GetBuffer(result, &view, kWanted) == 0) {
+    // An 'O' in the format means pointers to Python objects (or a field's name has one).
+    if (view.format == nullptr || std::strchr(view.format, 'O') == nullptr) return true;
+    api_.PyBuffer_Release(&view);
+  } else {
+    api_.PyErr_Clear();
   }
-  return false;
+  // Strided memory becomes a copy there, anything else an error that says what it is.
+  PyRef bytes(api_, api_.PyObject_CallFunctionObjArgs(from_buffer_, result, nullptr));
+  return bytes && api_.PyObject_GetBuffer(bytes.get(), &view, kBufCContiguous) == 0;
 }
 
 Py_ssize_t BinaryCodec::encode_buffers(PyObject* list, const Call& call,
                                        std::vector<BinaryItem>& out) {
   Py_ssize_t count = api_.PyList_Size(list);
   std::vector<Py_buffer> views(static_cast<size_t>(count));
+  SharedParts shared(call);
   size_t copied = 0;
   Py_ssize_t bad = -1;
   Py_ssize_t taken = 0;
   for (; taken < count; taken++) {
     Py_buffer& view = views[static_cast<size_t>(taken)];
     PyObject* item = api_.PyList_GetItem(list, taken);
-    // Contiguous whatever the shape; a strided view says so in its own words.
-    if (item == nullptr || api_.PyObject_GetBuffer(item, &view, kBufCContiguous) != 0) {
+    if (item == nullptr || !view_of(item, view)) {
       bad = taken;
       break;
     }
@@ -116,7 +164,7 @@ Py_ssize_t BinaryCodec::encode_buffers(PyObject* list, const Call& call,
     result.type = kUint8;
     result.size = static_cast<size_t>(view.len);
     bool lend = view.readonly == 0 && result.size >= kShareFrom;
-    if (!find_alias(view, call, result) && !lend) copied += result.size;
+    if (!shared.find(view, result) && !lend) copied += result.size;
     out.push_back(result);
   }
   MemoryBlock* block = nullptr;
@@ -158,15 +206,22 @@ Py_ssize_t BinaryCodec::encode_array(PyObject* result, const Call& call,
   auto* exported = new ExportedBuffer;
   exported->runtime = &runtime_;
   int type = kNoType;
-  if (api_.PyObject_GetBuffer(result, &exported->buffer, kWanted) == 0) {
-    type = type_of_format(exported->buffer.format, exported->buffer.itemsize);
-    if (type == kNoType) api_.PyBuffer_Release(&exported->buffer);
-  } else {
-    api_.PyErr_Clear();
+  PyObject* kind = api_.type_of(result);
+  if (kind == plain_array_type_) {
+    if (api_.PyObject_GetBuffer(result, &exported->buffer, kWanted) == 0) {
+      type = type_of_format(exported->buffer.format, exported->buffer.itemsize);
+      if (type == kNoType) api_.PyBuffer_Release(&exported->buffer);
+    } else {
+      api_.PyErr_Clear();
+    }
   }
   if (type == kNoType) {
     // Anything else becomes such an array there, or an error that names what is wrong with it.
     PyRef array(api_, api_.PyObject_CallFunctionObjArgs(from_array_, result, nullptr));
+    if (array.get() == result && plain_array_type_ == nullptr) {
+      api_.Py_IncRef(kind);
+      plain_array_type_ = kind;
+    }
     if (!array || api_.PyObject_GetBuffer(array.get(), &exported->buffer, kWanted) != 0) {
       delete exported;
       return 0;
@@ -182,7 +237,7 @@ Py_ssize_t BinaryCodec::encode_array(PyObject* result, const Call& call,
   BinaryItem item;
   item.type = type;
   item.size = static_cast<size_t>(exported->buffer.len);
-  if (find_alias(exported->buffer, call, item) || item.size == 0) {
+  if (SharedParts(call).find(exported->buffer, item) || item.size == 0) {
     api_.PyBuffer_Release(&exported->buffer);
     delete exported;
   } else {

@@ -32,12 +32,17 @@ class BinaryCodec {
   bool settle_aliases(const Call& call, std::vector<BinaryItem>& items);
 
  private:
-  bool find_alias(const Py_buffer& view, const Call& call, BinaryItem& item) const;
+  class SharedParts;
+  bool view_of(PyObject* result, Py_buffer& view) const;
 
   Runtime& runtime_;
   const PythonApi& api_;
   PyObject* to_array_;
   PyObject* from_array_;
+  PyObject* from_buffer_;
+  // numpy's ndarray, once a result was one: its memory is the whole of it. Of other types that is not
+  // known (a masked array shows its data and hides its mask), so Python looks at each.
+  PyObject* plain_array_type_ = nullptr;
   PyObject* release_name_;
 };
 

@@ -8,6 +8,7 @@
 
 #include "buffer/memory.h"
 #include "codec/text.h"
+#include "queue/unit_buffer.h"
 
 namespace rxp {
 
@@ -41,7 +42,7 @@ struct Call {
 // Several calls made in one turn of the JavaScript thread share one text, so that they cost one
 // crossing. Freed when the last of its calls is done.
 struct Envelope {
-  std::unique_ptr<char16_t[]> units;
+  UnitBuffer units;
   std::vector<int32_t> meta;
   std::vector<Call> calls;
   std::atomic<int> open{0};

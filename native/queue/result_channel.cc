@@ -9,6 +9,7 @@ namespace {
 constexpr size_t kMergeUnits = 64 << 10;
 constexpr size_t kMergeMeta = 4096;
 constexpr size_t kSpareBlocks = 8;
+constexpr size_t kSpareUnits = 1 << 20;
 }  // namespace
 
 void discard(BinaryItem& item) {
@@ -125,9 +126,9 @@ void ResultChannel::pop() {
   block->text.clear();
   block->meta.clear();
   block->items.clear();
-  // Large buffers go back to the system; small ones save an allocation per block.
-  if (spare_.size() < kSpareBlocks && block->meta.capacity() <= 4 * kMergeMeta &&
-      block->text.capacity() <= 4 * kMergeUnits) {
+  // Blocks are kept for the sake of their memory, unless it is a lot.
+  if (spare_.size() < kSpareBlocks && block->meta.capacity() <= kSpareUnits / 4 &&
+      block->text.capacity() <= kSpareUnits) {
     spare_.push_back(std::move(block));
   }
 }

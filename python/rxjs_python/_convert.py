@@ -50,7 +50,7 @@ def _numpy() -> Any:
 def to_array(memory: Any, code: str) -> Any:
     """A numpy array over `memory`, without a copy; `code` is a numpy dtype such as '<f8'."""
     numpy = _numpy()
-    if len(memory) == 0:  # frombuffer refuses an empty buffer
+    if memoryview(memory).nbytes == 0:  # frombuffer refuses an empty buffer
         return numpy.empty(0, dtype=code)
     return numpy.frombuffer(memory, dtype=code)
 
@@ -100,6 +100,27 @@ def _as_ndarray(numpy: Any, result: Any) -> Any:
     what = "None" if result is None else article(type(result).__name__)
     hint = "is a `return` missing?" if result is None else "use numpy.asarray(result)"
     raise ResultTypeError(f"with codec 'array' a handler must return an array, not {what}; {hint}")
+
+
+def from_buffer(result: Any) -> bytes:
+    """The bytes of a result that is not one piece of memory, in C order.
+
+    Raises ResultEncodeError for what has no bytes, or where these are of use to Python alone.
+    """
+    name = type(result).__name__
+    try:
+        view = memoryview(result)
+    except (TypeError, ValueError, BufferError) as error:
+        raise ResultEncodeError(
+            f"the codec 'buffer' carries bytes, bytearray, memoryview and arrays, but this is "
+            f"{article(name)}: {error}"
+        ) from None
+    if "O" in "".join(view.format.split(":")[::2]):  # between colons are names of fields
+        raise ResultEncodeError(
+            f"{article(name)} of Python objects has no bytes that JavaScript could use; "
+            "use codec 'json', or a dtype of numbers"
+        )
+    return view.tobytes()
 
 
 _JSON_HINTS = {

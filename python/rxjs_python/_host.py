@@ -16,7 +16,7 @@ import threading
 
 from . import _async, _interrupt, _logs, _output
 from ._call import call_method, shape
-from ._convert import from_array, json_default, to_array
+from ._convert import from_array, from_buffer, json_default, to_array
 from ._errors import (
     INIT,
     HandlerError,
@@ -52,6 +52,7 @@ __all__ = [
     "enable_fault_reports",
     "flush_output",
     "from_array",
+    "from_buffer",
     "json_default",
     "pending_output",
     "to_array",

@@ -63,9 +63,8 @@ def matrix(batch: list[int]) -> list[float]:
 
 def threads(batch: list[Any]) -> list[Any]:
     """Leaves Python threads behind, daemons and others."""
-    for daemon in (True, False):
-        for target in (_spin, _doze):
-            threading.Thread(target=target, daemon=daemon).start()
+    for target, daemon in ((_spin, True), (_doze, True), (_doze, False)):
+        threading.Thread(target=target, daemon=daemon).start()
     started()
     return batch
 

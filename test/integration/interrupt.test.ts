@@ -1,0 +1,200 @@
+import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { join } from 'node:path'
+import { setTimeout as pause } from 'node:timers/promises'
+import { NEVER, of, concat } from 'rxjs'
+import { type CallOptions, type Handler, mapPython, PythonPool, type RxjsPythonError } from '../../lib/index'
+import { testPython } from '../fixtures/python'
+
+const FOLDER = join(__dirname, '..', 'lifecycle')
+/** Milliseconds: what stops Python takes a few; without it the wait would be an hour. */
+const SOON = 3000
+
+/** Whether the interpreter is one whose every wait can be interrupted, or one where only Python code can. */
+const POOLS = [
+  { title: 'shared, one interpreter', isolation: 'shared', size: 1, waits: true },
+  { title: 'namespace, two interpreters', isolation: 'namespace', size: 2, waits: true },
+  { title: 'shared, two interpreters', isolation: 'shared', size: 2, waits: false },
+] as const
+
+const WAITS = ['sleep', 'lock', 'event', 'queue_get', 'recv', 'coroutine']
+const CODE = ['loop', 'stubborn']
+
+for (const { title, isolation, size, waits } of POOLS) {
+  describe(`stopping Python (${title})`, function () {
+    this.timeout(300_000)
+    let pool: PythonPool
+    const handlers = new Map<string, Handler<number, number>>()
+    const handler = (name: string) => {
+      const known = handlers.get(name) ?? pool.handler<number, number>(`stopping:${name}`)
+      handlers.set(name, known)
+      return known
+    }
+    /** Makes a call and waits until Python is in the middle of it. */
+    const started = async (name: string, item: number, options?: CallOptions) => {
+      const begun = once(pool, 'stdout')
+      const call = handler(name).call([item], options)
+      call.catch(() => {})
+      await begun
+      return call
+    }
+    /** Every interpreter answers soon: as many naps at once as there are interpreters. */
+    const allFree = async () => {
+      const start = performance.now()
+      await Promise.all(Array.from({ length: size }, () => handler('counted').call([0.02])))
+      assert.ok(performance.now() - start < SOON, 'an interpreter is still busy')
+    }
+
+    before(async () => {
+      pool = await PythonPool.open({ python: await testPython(), isolation, size, path: FOLDER })
+      pool.on('stdout', () => {})
+      const names = [...CODE, ...WAITS, 'identity', 'counted', 'count_runs', 'short', 'nap', 'tidy', 'count_cleaned']
+      await Promise.all(names.map((name) => handler(name).call([]).catch(() => {})))
+    })
+    after(() => pool?.close())
+
+    for (const name of [...CODE, ...(waits ? WAITS : []), ...(waits ? ['regex'] : [])]) {
+      it(`an abort stops ${name}`, async () => {
+        const controller = new AbortController()
+        const call = await started(name, 1, { signal: controller.signal })
+        const reason = new Error('enough')
+        controller.abort(reason)
+        await assert.rejects(call, { name: 'AbortError', code: 'ERR_ABORTED', cause: reason })
+        await allFree()
+      })
+    }
+
+    it('a time limit stops what runs', async () => {
+      const start = performance.now()
+      await assert.rejects(handler('loop').call([1], { timeout: 50 }), { code: 'ERR_TIMEOUT' })
+      assert.ok(performance.now() - start < SOON)
+      await allFree()
+    })
+
+    it('a time limit takes back what waits: it never runs', async () => {
+      const naps = await Promise.all(Array.from({ length: size }, () => started('nap', 0.3)))
+      const runs = await countRuns(naps)
+      const waiting = Array.from({ length: 3 }, () => handler('counted').call([0], { timeout: 30 }))
+      for (const call of waiting) await assert.rejects(call, { code: 'ERR_TIMEOUT' })
+      assert.equal(await countRuns(naps), runs)
+    })
+
+    it('an abort takes back what waits: it never runs', async () => {
+      const controller = new AbortController()
+      const naps = await Promise.all(Array.from({ length: size }, () => started('nap', 0.3)))
+      const runs = await countRuns(naps)
+      const waiting = Array.from({ length: 3 }, () => handler('counted').call([0], { signal: controller.signal }))
+      await pause(20)
+      controller.abort()
+      for (const call of waiting) await assert.rejects(call, { code: 'ERR_ABORTED' })
+      assert.equal(pool.info().waiting, 0)
+      assert.equal(await countRuns(naps), runs)
+    })
+
+    /** How often `counted` has run in all interpreters, asked when the naps are over. */
+    async function countRuns(naps: Promise<unknown>[]): Promise<number> {
+      await Promise.all(naps)
+      let sum = 0
+      for (let seat = 0; seat < pool.size; seat++) {
+        const answers = await Promise.all(Array.from({ length: 8 }, () => handler('count_runs').call([1])))
+        sum = Math.max(sum, ...answers.flat())
+      }
+      return sum
+    }
+
+    it('a signal that was aborted before keeps the call from being made', async () => {
+      const call = handler('loop').call([1], { signal: AbortSignal.abort() })
+      await assert.rejects(call, { code: 'ERR_ABORTED' })
+      assert.equal(pool.info().pending, 0)
+      await allFree()
+    })
+
+    it('an abort after the result changes nothing', async () => {
+      const controller = new AbortController()
+      const answers = await Promise.all([1, 2].map((item) => handler('identity').call([item], controller)))
+      controller.abort()
+      assert.deepEqual(answers, [[1], [2]])
+      assert.deepEqual(await handler('identity').call([3]), [3])
+    })
+
+    it('one signal stops all its calls, and no other', async () => {
+      const controller = new AbortController()
+      const others = [1, 2, 3].map((item) => handler('short').call([item]))
+      const calls = Array.from({ length: 6 }, () => handler('loop').call([1], { signal: controller.signal }))
+      await pause(30)
+      controller.abort()
+      for (const call of calls) await assert.rejects(call, { code: 'ERR_ABORTED' })
+      assert.deepEqual(await Promise.all(others), [[2], [4], [6]])
+      await allFree()
+    })
+
+    it('a handler that is stopped may clean up', async () => {
+      const controller = new AbortController()
+      const call = await started('tidy', 1, { signal: controller.signal })
+      controller.abort()
+      await assert.rejects(call, { code: 'ERR_ABORTED' })
+      await allFree()
+      const counts = await Promise.all(Array.from({ length: 4 * size }, () => handler('count_cleaned').call([1])))
+      assert.equal(Math.max(...counts.flat()), 1)
+    })
+
+    it('unsubscribing stops what runs and takes back what waits', async () => {
+      const begun = once(pool, 'stdout')
+      const subscription = concat(of(1, 2, 3), NEVER)
+        .pipe(mapPython(handler('loop'), { batch: 1, concurrency: 3 }))
+        .subscribe()
+      await begun
+      subscription.unsubscribe()
+      await allFree()
+      assert.equal(pool.info().pending, 0)
+    })
+
+    if (size > 1) {
+      it('the neighbour is not harmed', async () => {
+        for (let round = 0; round < 5; round++) {
+          const neighbour = await started('nap', 0.1)
+          const controller = new AbortController()
+          const call = await started('loop', 1, { signal: controller.signal })
+          controller.abort()
+          await assert.rejects(call, { code: 'ERR_ABORTED' })
+          assert.deepEqual(await neighbour, [0.1])
+        }
+      })
+    }
+
+    it('300 aborts at any time never hit another call', async () => {
+      let aborted = 0
+      let random = 12345
+      const next = (below: number) => {
+        random = (random * 1103515245 + 12345) % 2 ** 31
+        return random % below
+      }
+      const one = async (item: number) => {
+        const controller = new AbortController()
+        const cancelled = item % 2 === 0
+        const call = handler('short').call([item], cancelled ? { signal: controller.signal } : {})
+        if (cancelled) abortAfter(controller, next(1500))
+        try {
+          assert.deepEqual(await call, [2 * item])
+        } catch (error) {
+          assert.ok(cancelled, `call ${item} was hit by another's abort: ${(error as RxjsPythonError).stack}`)
+          assert.equal((error as RxjsPythonError).code, 'ERR_ABORTED', (error as Error).stack)
+          aborted++
+        }
+      }
+      for (let item = 1; item <= 600; item += 3) await Promise.all([one(item), one(item + 1), one(item + 2)])
+      assert.ok(aborted > 30, `${aborted} of 300 calls were aborted in time`)
+      await allFree()
+    })
+  })
+}
+
+/** Aborts after so many microseconds, to hit the moment at which a call ends; timers are too coarse for that. */
+function abortAfter(controller: AbortController, microseconds: number): void {
+  const until = performance.now() + microseconds / 1000
+  const look = () => {
+    if (performance.now() >= until) controller.abort()
+    else setImmediate(look)
+  }
+  setImmediate(look)
+}

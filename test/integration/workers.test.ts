@@ -1,0 +1,164 @@
+import { StepRunner } from '../lifecycle/runner'
+import type { Step } from '../lifecycle/steps'
+
+/** What Python is in the middle of when its Worker is terminated. */
+const BUSY: Record<string, Step> = {
+  'a loop': ['start', 'w', 'loop', []],
+  'a sleep': ['start', 'w', 'sleep', []],
+  BLAS: ['start', 'w', 'blas', []],
+  'Python threads of its own': ['start', 'w', 'threads', []],
+  'writing into a SharedArrayBuffer': ['start', 'w', 'write', 'shared-memory', 'array'],
+  'writing into memory of the pool': ['start', 'w', 'write', 'pool-memory', 'array'],
+  'writing into a transferred buffer': ['start', 'w', 'write', 'transferred-memory', 'array'],
+  'writing through memoryviews': ['start', 'w', 'write_views', 'transferred-memory', 'buffer'],
+}
+
+const ROUND: Step[] = [
+  ['open', 'w'],
+  ['check', 'w'],
+  ['close', 'w'],
+]
+
+/** A Worker that uses numpy until it is done. */
+const NUMPY: Step[] = [
+  ['open', 'w'],
+  ['repeat', 20, [['check', 'w', 'matrix']]],
+  ['close', 'w'],
+]
+
+const WAYS: Record<string, Step[]> = {
+  'a Worker that leaves a pool open ends by itself': [
+    [
+      'worker',
+      'one',
+      [
+        ['open', 'w'],
+        ['check', 'w'],
+      ],
+    ],
+    ['join', 'one', 0],
+  ],
+  'a Worker gets the results that it awaits before it ends': [
+    [
+      'worker',
+      'one',
+      [
+        ['open', 'w'],
+        ['start', 'w', 'nap', [0.2]],
+        ['say'],
+        ['settle', 'w'],
+      ],
+    ],
+    ['join', 'one', 0],
+  ],
+  'a Worker ends with a call that nobody awaits': [
+    [
+      'worker',
+      'one',
+      [
+        ['open', 'w'],
+        ['start', 'w', 'nap', [0.2]],
+      ],
+    ],
+    ['join', 'one', 0],
+  ],
+  'process.exit(3) in a Worker ends just that Worker': [
+    ['open', 'a'],
+    [
+      'worker',
+      'one',
+      [
+        ['open', 'w'],
+        ['start', 'w', 'loop', []],
+        ['exit', 3],
+      ],
+    ],
+    ['join', 'one', 3],
+    ['check', 'a', 'matrix'],
+  ],
+  'two Workers at once with numpy, beside the main thread': [
+    ['open', 'a'],
+    ['busy', 'a'],
+    ['worker', 'one', [['say'], ...NUMPY]],
+    ['worker', 'two', [['say'], ...NUMPY]],
+    ['join', 'one', 0],
+    ['join', 'two', 0],
+    ['rest', 'a'],
+    ['check', 'a', 'matrix'],
+  ],
+  'two Workers, of which one is terminated': [
+    ['worker', 'one', [['open', 'w'], ['start', 'w', 'blas', []], ['say'], ['pause', 10_000]]],
+    ['worker', 'two', [['say'], ...NUMPY]],
+    ['terminate', 'one'],
+    ['join', 'two', 0],
+  ],
+  'the addon loads again in a new Worker when the first has gone': [
+    [
+      'repeat',
+      3,
+      [
+        ['worker', 'one', ROUND],
+        ['join', 'one', 0],
+      ],
+    ],
+    ['copies', 1],
+    ['open', 'a'],
+    ['check', 'a', 'matrix'],
+  ],
+  '30 Workers that open and close a pool': [
+    [
+      'repeat',
+      10,
+      [
+        ['worker', 'one', [['say'], ...ROUND]],
+        ['worker', 'two', [['say'], ...ROUND]],
+        ['worker', 'three', [['say'], ...ROUND]],
+        ['join', 'one', 0],
+        ['join', 'two', 0],
+        ['join', 'three', 0],
+      ],
+    ],
+    ['copies', 3],
+  ],
+  'the process exits while a Worker is in the middle of a call': [
+    ['worker', 'one', [['open', 'w'], ['start', 'w', 'blas', []], ['say'], ['pause', 10_000]]],
+    ['open', 'a'],
+    ['start', 'a', 'blas', []],
+    ['exit', 0],
+  ],
+}
+
+describe('pools in worker threads, in processes of their own', () => {
+  let runner: StepRunner
+  before(async function () {
+    this.timeout(300_000)
+    runner = await StepRunner.make()
+  })
+  after(() => runner?.remove())
+
+  for (const isolation of ['shared', 'namespace'] as const) {
+    for (const [title, steps] of Object.entries(WAYS)) {
+      const leaves = steps.at(-1)?.[0] === 'exit'
+      it(`${title} (${isolation})`, () => runner.run(steps, { isolation, leaves }))
+    }
+
+    for (const [title, busy] of Object.entries(BUSY)) {
+      it(`worker.terminate() during ${title}, while the main thread uses its own pool (${isolation})`, () =>
+        runner.run(
+          [
+            ['open', 'a'],
+            ['busy', 'a'],
+            ['worker', 'one', [['open', 'w'], busy, ['say'], ['pause', 10_000]]],
+            ['terminate', 'one'],
+            ['pause', 50],
+            ['rest', 'a'],
+            ['worker', 'two', [['say'], ...ROUND]],
+            ['join', 'two', 0],
+            ['check', 'a', 'matrix'],
+            ['close', 'a'],
+          ],
+          { isolation },
+        ))
+    }
+  }
+})

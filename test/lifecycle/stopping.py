@@ -1,0 +1,130 @@
+"""Handlers that are stopped from outside, in each of the ways that Python can wait."""
+
+from __future__ import annotations
+
+import queue
+import re
+import socket
+import threading
+import time
+from typing import Any
+
+runs = 0
+cleaned = 0
+
+
+def _begin() -> None:
+    print("started", flush=True)
+
+
+def identity(batch: list[Any]) -> list[Any]:
+    return batch
+
+
+def loop(batch: list[Any]) -> list[Any]:
+    _begin()
+    while True:
+        pass
+
+
+def sleep(batch: list[Any]) -> list[Any]:
+    _begin()
+    time.sleep(3600)
+    return batch
+
+
+def lock(batch: list[Any]) -> list[Any]:
+    held = threading.Lock()
+    held.acquire()
+    _begin()
+    held.acquire()
+    return batch
+
+
+def event(batch: list[Any]) -> list[Any]:
+    _begin()
+    threading.Event().wait()
+    return batch
+
+
+def queue_get(batch: list[Any]) -> list[Any]:
+    _begin()
+    return [queue.Queue().get()]
+
+
+def recv(batch: list[Any]) -> list[Any]:
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        _begin()
+        ours.recv(1)
+    return batch
+
+
+def regex(batch: list[Any]) -> list[Any]:
+    _begin()
+    re.match("(a*)*b", "a" * 100)
+    return batch
+
+
+async def coroutine(batch: list[Any]) -> list[Any]:
+    import asyncio
+
+    _begin()
+    await asyncio.sleep(3600)
+    return batch
+
+
+def stubborn(batch: list[Any]) -> list[Any]:
+    """Swallows the first request to stop."""
+    _begin()
+    try:
+        while True:
+            pass
+    except BaseException:
+        pass
+    while True:
+        pass
+
+
+def tidy(batch: list[Any]) -> list[Any]:
+    """Cleans up behind itself."""
+    global cleaned
+    _begin()
+    try:
+        while True:
+            pass
+    finally:
+        cleaned += 1
+
+
+def count_cleaned(batch: list[Any]) -> list[int]:
+    return [cleaned for _ in batch]
+
+
+def counted(batch: list[float]) -> list[float]:
+    """Says how often it has run."""
+    global runs
+    runs += 1
+    _begin()
+    time.sleep(batch[0])
+    return batch
+
+
+def count_runs(batch: list[Any]) -> list[int]:
+    return [runs for _ in batch]
+
+
+def short(batch: list[int]) -> list[int]:
+    """Some hundred microseconds of Python code."""
+    total = 0
+    for value in range(batch[0] % 7 * 1000):
+        total += value
+    return [item * 2 for item in batch]
+
+
+def nap(batch: list[float]) -> list[float]:
+    _begin()
+    end = time.monotonic() + batch[0]
+    while time.monotonic() < end:
+        time.sleep(0.001)
+    return batch
