@@ -20,8 +20,21 @@ export function writeExtended(batch: readonly unknown[]): string {
   return `[${items.join(',')}]`
 }
 
+/**
+ * The seed of a scan, as the Python side's Host reads it: a BigInt is the only number with a capital E.
+ *
+ * @throws EncodeError
+ */
+export function writeSeed(seed: unknown): string {
+  return new Writer(undefined, 'E0').write(seed, '', 0)
+}
+
 class Writer {
-  constructor(private readonly itemIndex: number) {}
+  /** `bigint` is what stands behind the digits of a BigInt. */
+  constructor(
+    private readonly itemIndex: number | undefined,
+    private readonly bigint = 'n',
+  ) {}
 
   write(value: unknown, path: string, depth: number): string {
     switch (typeof value) {
@@ -32,7 +45,7 @@ class Writer {
       case 'number':
         return numberToken(value)
       case 'bigint':
-        return `${value}n`
+        return `${value}${this.bigint}`
       case 'object':
         return value === null ? 'null' : this.writeObject(value, path, depth)
       case 'undefined':
@@ -94,7 +107,8 @@ class Writer {
   }
 
   private refuse(what: string, advice: string, path: string): EncodeError {
-    return new EncodeError(`${what} cannot go to Python as JSON: ${advice}`, this.place(path))
+    const where = this.itemIndex === undefined ? `in the seed${path && `, at ${path}`}: ` : ''
+    return new EncodeError(`${where}${what} cannot go to Python as JSON: ${advice}`, this.place(path))
   }
 
   private place(path: string) {

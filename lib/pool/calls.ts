@@ -171,18 +171,17 @@ export class PoolCalls {
     else this.native.submit(texts.join(''), units, used)
   }
 
-  /** Asks the host of one interpreter, and gives its answer. */
-  control(seat: number, request: object, handler?: string): Promise<unknown> {
+  /** Asks the host of one interpreter, in JSON, and gives its answer. */
+  control(seat: number, request: string, handler?: string): Promise<unknown> {
     this.flush()
     const call = this.create(handler)
     call.number = this.channel.add(call)
-    const text = JSON.stringify(request)
-    this.native.control(call.number, seat, text, text.length)
+    this.native.control(call.number, seat, request, request.length)
     return call.promise
   }
 
   /** Asks every host, or that of one seat. Fails with the first error, after all have answered. */
-  async controlHosts(request: object, seat: number, handler?: string): Promise<void> {
+  async controlHosts(request: string, seat: number, handler?: string): Promise<void> {
     const seats = seat >= 0 ? [seat] : this.hosts
     const answers = await Promise.allSettled(seats.map((one) => this.control(one, request, handler)))
     const failed = answers.find((answer) => answer.status === 'rejected')
@@ -224,7 +223,7 @@ export class PoolCalls {
       return call.promise
     })
     await Promise.all(forgotten)
-    await this.controlHosts({ op: 'close', id }, seat)
+    await this.controlHosts(JSON.stringify({ op: 'close', id }), seat)
     this.freeHandlerIds.push(id)
   }
 

@@ -1,5 +1,6 @@
 import { type BinaryBatch, encodeBinary, keepBinary, type TypedArray } from '../codec/binary'
 import { encodeJson } from '../codec/json'
+import { writeSeed } from '../codec/json-extended'
 import { writeStrings } from '../codec/string'
 import { EncodeError, PoolClosedError } from '../errors'
 import { CODEC_NUMBERS } from '../native'
@@ -154,9 +155,11 @@ export class PythonHandler<I, O> implements Handler<I, O> {
       init: this.init,
       mode: this.mode,
       codec: this.codec,
-      seed: this.options.seed ?? null,
     }
-    await this.pool.calls.controlHosts(request, this.seat, this.name)
+    const { seed } = this.options
+    const text = JSON.stringify(request)
+    const withSeed = seed === undefined ? text : `${text.slice(0, -1)},"seed":${writeSeed(seed)}}`
+    await this.pool.calls.controlHosts(withSeed, this.seat, this.name)
     this.isReady = true
   }
 

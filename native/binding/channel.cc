@@ -3,6 +3,7 @@
 #include <cstring>
 
 #include "binding/external_memory.h"
+#include "binding/external_text.h"
 
 namespace rxp {
 namespace {
@@ -16,17 +17,6 @@ constexpr size_t kNumbersPerItem = 6;
 constexpr size_t kResultHeader = 3;
 // Code units from which a text is cut into pieces.
 constexpr size_t kPieceUnits = 32 << 10;
-
-// Null for what is longer than a JavaScript string can be (half a gigabyte).
-napi_value make_text(napi_env env, TextView text) {
-  napi_value value = nullptr;
-  napi_status status =
-      text.narrow
-          ? napi_create_string_latin1(env, static_cast<const char*>(text.data), text.size, &value)
-          : napi_create_string_utf16(env, text.units(), text.size, &value);
-  if (status != napi_ok) napi_get_null(env, &value);
-  return value;
-}
 
 ThreadState::Box box_of(const Napi::Value& value) {
   auto array = value.As<Napi::Int32Array>();
@@ -170,6 +160,7 @@ Napi::Value ChannelBinding::take_text(Napi::Env env, ResultBlock& block) {
   if (text.size <= kPieceUnits || block.kind != BlockKind::kText) {
     return Napi::Value(env, make_text(env, text));
   }
+  bool external = text.size >= kExternalFrom;
   Napi::Array pieces = Napi::Array::New(env);
   uint32_t count = 0;
   size_t from = 0;
@@ -181,12 +172,12 @@ Napi::Value ChannelBinding::take_text(Napi::Env env, ResultBlock& block) {
     for (size_t i = 0; i < strings; i++) {
       at += static_cast<size_t>(meta[row + i]);
       if (at - from < kPieceUnits) continue;
-      pieces[count++] = make_text(env, text.slice(from, at - from));
+      pieces[count++] = make_text(env, text.slice(from, at - from), external);
       from = at;
     }
     row += strings;
   }
-  if (at > from) pieces[count++] = make_text(env, text.slice(from, at - from));
+  if (at > from) pieces[count++] = make_text(env, text.slice(from, at - from), external);
   return pieces;
 }
 

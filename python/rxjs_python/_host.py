@@ -111,6 +111,11 @@ def enable_fault_reports() -> None:
             pass  # standard error is closed: there is nowhere to print to
 
 
+def _number(text: str) -> float:
+    """A number of a request that is not a plain int; only a JavaScript BigInt has a capital E."""
+    return BigInt(text[:-2]) if text.endswith("E0") else float(text)
+
+
 class _Open:
     """An open handler: what is called, and the inline sources that live as long as it does."""
 
@@ -145,7 +150,7 @@ class Host:
 
     def control(self, text: str) -> str:
         """Does what the JSON object in `text` asks for, and answers with one."""
-        request = json.loads(text)
+        request = json.loads(text, parse_float=_number)
         operation = request["op"]
         with self._lock:
             if operation == "open":

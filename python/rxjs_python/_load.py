@@ -64,6 +64,7 @@ class Loader:
     def _load_module(self, name: str) -> ModuleType:
         if not all(name.split(".")):
             raise HandlerError(NOT_FOUND, f"{name!r} is not the name of a module")
+        self._come_first()
         clash = self._clash(name.partition(".")[0])
         if clash:
             raise HandlerError(NOT_FOUND, clash)
@@ -76,6 +77,17 @@ class Loader:
             fail(error, f"module {name!r}")
         except BaseException as error:
             fail(error, f"module {name!r}")
+
+    def _come_first(self) -> None:
+        """Another pool of this interpreter may have put its folders before ours in the meantime."""
+        count = len(self.folders)
+        if sys.path[:count] == self.folders:
+            return
+        rest = list(sys.path)
+        for folder in self.folders:
+            if folder in rest:
+                rest.remove(folder)
+        sys.path[:] = self.folders + rest
 
     def _clash(self, top: str) -> str:
         """Why a module of that name in our folders cannot be had, or nothing."""

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
-import { type Handler, PythonPool } from '../../lib/index'
+import { type ArrayHandler, type Handler, PythonPool } from '../../lib/index'
 import { collect } from '../fixtures/collect'
 import { testPython } from '../fixtures/python'
 
@@ -36,7 +36,7 @@ for (const isolation of ['shared', 'namespace'] as const) {
     let pool: PythonPool
     let hold: Handler<number, [thread: number, seconds: number]>
     let identity: Handler<number, number>
-    let zeros: Handler<Float64Array, Float64Array>
+    let zeros: ArrayHandler<Float64Array, Float64Array>
 
     before(async () => {
       python = await testPython()
