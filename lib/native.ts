@@ -58,8 +58,8 @@ export interface NativePool {
   start(call: number): number
   stop(seat: number, call: number): void
   defineHandler(handler: number, codecIn: number, codecOut: number, exact: boolean): void
-  /** Sends the calls that the first `numbers` integers of the outbox describe. */
-  submit(text: string | string[], units: number, numbers: number): void
+  /** Sends the calls that the first `numbers` integers of the outbox describe; `narrow`: no unit is above U+00FF. */
+  submit(text: string | string[], units: number, numbers: number, narrow: boolean): void
   submitBinary(call: number, seat: number, handler: number, views: ArrayBufferView[], crossings: Uint8Array): void
   control(call: number, seat: number, text: string, units: number): void
   forget(call: number, seat: number, handler: number): void

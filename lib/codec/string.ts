@@ -55,17 +55,22 @@ export class TextReader {
     return size === this.piece.length ? this.piece : this.piece.substring(from, this.at)
   }
 
-  /** `count` strings, whose lengths stand in `numbers` from `at` on. They share the text that they are parts of. */
-  cut(numbers: Int32Array, at: number, count: number): string[] {
+  /**
+   * `count` strings, whose lengths stand in `numbers` from `at` on. They share the text that they are parts of. Null
+   * where one is longer than a JavaScript string can be; then nothing stands behind it.
+   */
+  cut(numbers: Int32Array, at: number, count: number): string[] | null {
     const strings: string[] = new Array(count)
-    let piece = this.piece!
+    let { piece } = this
+    if (piece === null) return null
     let from = this.at
     for (let i = 0; i < count; i++) {
       const size = numbers[at + i]!
       if (from === piece.length && size > 0) {
         this.advance()
-        piece = this.piece!
+        piece = this.piece
         from = 0
+        if (piece === null) return null
       }
       const end = from + size
       strings[i] = piece.substring(from, end)

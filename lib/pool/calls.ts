@@ -166,9 +166,9 @@ export class PoolCalls {
     this.units = 0
     this.texts = []
     // Many short texts cross as one; of few long ones each by itself, since joining them would copy them once more.
-    if (texts.length === 1) this.native.submit(texts[0]!, units, used)
-    else if (units >= FLUSH_UNITS) this.native.submit(texts, units, used)
-    else this.native.submit(texts.join(''), units, used)
+    const text = texts.length > 1 && units < FLUSH_UNITS ? texts.join('') : texts
+    if (typeof text === 'string') this.native.submit(text, units, used, isNarrow(text))
+    else this.native.submit(text.length === 1 ? text[0]! : text, units, used, text.every(isNarrow))
   }
 
   /** Asks the host of one interpreter, in JSON, and gives its answer. */
@@ -269,4 +269,11 @@ export class PoolCalls {
       idle()
     }
   }
+}
+
+const WIDE = /[^\0-\xff]/
+
+/** Whether all characters fit in a byte. Of a string that V8 keeps in bytes, the usual case, this looks at none. */
+function isNarrow(text: string): boolean {
+  return !WIDE.test(text)
 }

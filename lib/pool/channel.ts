@@ -18,6 +18,7 @@ export interface OutboxWriter {
 /** What precedes a block's own numbers; see native/binding/channel.cc. */
 const BLOCK_HEADER = 3
 const START_SIZE = 1 << 14
+const TOO_LONG = 'the result is longer than a JavaScript string can be'
 /** Milliseconds that results may keep the event loop before others get a turn. */
 const SLICE = 2
 /** Numbers of results after which whoever waits for them gets a turn: young results that are used at once cost least. */
@@ -171,7 +172,10 @@ export class Channel {
       // Cut also for a call that has no use for it any more: what follows stands behind it.
       if (status === ResultStatus.Ok && call?.strings) {
         const strings = reader.cut(numbers, at, count)
-        if (!call.settled) call.succeed(strings)
+        if (!call.settled) {
+          if (strings === null) call.failResult(TOO_LONG)
+          else call.succeed(strings)
+        }
       } else {
         let size = 0
         for (let i = 0; i < count; i++) size += numbers[at + i]!
@@ -202,7 +206,7 @@ export class Channel {
 
 function settle(call: PendingCall, text: string | null, status: ResultStatus): void {
   if (text === null) {
-    call.failResult('the result is longer than a JavaScript string can be')
+    call.failResult(TOO_LONG)
   } else if (status === ResultStatus.Error) {
     call.failReport(text)
   } else {

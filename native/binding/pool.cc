@@ -57,32 +57,27 @@ Envelope* single_envelope(const Napi::CallbackInfo& info, CallKind kind) {
   return envelope;
 }
 
-bool read_units(napi_env env, napi_value text, size_t size, Envelope& envelope) {
-  envelope.units = UnitBuffer(size + 1);
-  size_t copied = 0;
-  return napi_get_value_string_utf16(env, text, envelope.units.get(), size + 1, &copied) ==
-             napi_ok &&
-         copied == size;
-}
-
-// Reads texts that together have `size` units.
-bool read_texts(Napi::Env env, const Napi::Array& texts, size_t size, Envelope& envelope) {
-  envelope.units = UnitBuffer(size + 1);
-  char16_t* at = envelope.units.get();
-  char16_t* end = at + size;
-  uint32_t count = texts.Length();
+// Reads texts that together have `size` units, as bytes where they are known to fit. Each piece is
+// followed by a NUL, which the next one overwrites.
+bool read_texts(napi_env env, napi_value texts, bool pieces, size_t size, bool narrow,
+                Envelope& envelope) {
+  envelope.units = UnitBuffer(narrow ? size / 2 + 1 : size + 1);
+  char16_t* units = envelope.units.get();
+  char* bytes = reinterpret_cast<char*>(units);
+  uint32_t count = 1;
+  if (pieces) napi_get_array_length(env, texts, &count);
+  size_t at = 0;
   for (uint32_t i = 0; i < count; i++) {
-    napi_value text = nullptr;
+    napi_value text = texts;
     size_t copied = 0;
-    napi_get_element(env, texts, i, &text);
-    // Writes a NUL behind the text, which the next one overwrites.
-    if (napi_get_value_string_utf16(env, text, at, static_cast<size_t>(end - at) + 1, &copied) !=
-        napi_ok) {
-      return false;
-    }
+    if (pieces) napi_get_element(env, texts, i, &text);
+    napi_status status =
+        narrow ? napi_get_value_string_latin1(env, text, bytes + at, size - at + 1, &copied)
+               : napi_get_value_string_utf16(env, text, units + at, size - at + 1, &copied);
+    if (status != napi_ok) return false;
     at += copied;
   }
-  return at == end;
+  return at == size;
 }
 
 }  // namespace
@@ -130,15 +125,15 @@ void PoolBinding::define_handler(const Napi::CallbackInfo& info) {
   pool_->define_handler(int_at(info, 0), codecs);
 }
 
-// submit(texts, units, numbers): the calls described by the first `numbers` integers of the outbox.
-// Their texts come as one string or as an array of pieces.
+// submit(texts, units, numbers, narrow): the calls described by the first `numbers` integers of the
+// outbox. Their texts come as one string or as an array of pieces; `narrow` says that no unit is above
+// U+00FF.
 void PoolBinding::submit(const Napi::CallbackInfo& info) {
   auto* envelope = new Envelope;
   auto units = static_cast<size_t>(int_at(info, 1));
   auto numbers = static_cast<size_t>(int_at(info, 2));
-  bool read = info[0].IsArray()
-                  ? read_texts(info.Env(), info[0].As<Napi::Array>(), units, *envelope)
-                  : read_units(info.Env(), info[0], units, *envelope);
+  bool narrow = info[3].As<Napi::Boolean>().Value();
+  bool read = read_texts(info.Env(), info[0], info[0].IsArray(), units, narrow, *envelope);
   if (!read) {
     delete envelope;
     Napi::Error::New(info.Env(), "the batch's text could not be read").ThrowAsJavaScriptException();
@@ -151,6 +146,7 @@ void PoolBinding::submit(const Napi::CallbackInfo& info) {
   size_t count = 0;
   for (const int32_t* at = row; at < end; at += kCallHeader + static_cast<size_t>(at[5])) count++;
   envelope->calls.reserve(count);
+  TextView all{envelope->units.get(), units, narrow};
   size_t from = 0;
   while (row < end) {
     Call& call = envelope->calls.emplace_back();
@@ -159,7 +155,7 @@ void PoolBinding::submit(const Napi::CallbackInfo& info) {
     call.interpreter = row[2];
     call.count = row[3];
     auto size = static_cast<size_t>(row[4]);
-    call.text = TextView{envelope->units.get() + from, size, false};
+    call.text = all.slice(from, size);
     call.lengths = row + kCallHeader;
     from += size;
     row += kCallHeader + static_cast<size_t>(row[5]);
@@ -228,7 +224,7 @@ void PoolBinding::submit_binary(const Napi::CallbackInfo& info) {
 void PoolBinding::control(const Napi::CallbackInfo& info) {
   Envelope* envelope = single_envelope(info, CallKind::kControl);
   auto units = static_cast<size_t>(int_at(info, 3));
-  if (!read_units(info.Env(), info[2], units, *envelope)) {
+  if (!read_texts(info.Env(), info[2], false, units, false, *envelope)) {
     delete envelope;
     Napi::Error::New(info.Env(), "the request could not be read").ThrowAsJavaScriptException();
     return;

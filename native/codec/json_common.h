@@ -6,6 +6,7 @@
 #include <cstring>
 #include <string>
 
+#include "codec/text_layout.h"
 #include "interpreter/python_api.h"
 
 namespace rxp {
@@ -41,19 +42,6 @@ inline uint64_t string_stops(uint64_t word) {
 }
 
 inline bool is_surrogate(uint32_t unit) { return (unit & 0xfffff800u) == 0xd800u; }
-
-// Where a str keeps two things that the hot path asks for. The values are found by comparing
-// samples, so they hold for every version; zero where the samples were not as expected.
-struct TextLayout {
-  size_t flags = 0;       // offset of a 32-bit word
-  uint32_t ascii = 0;     // the bit in it that says that the text is ASCII
-  size_t ascii_data = 0;  // offset of the text itself in an ASCII str that PyUnicode_New made
-
-  explicit TextLayout(const PythonApi& api);
-  bool is_ascii(PyObject* text) const {
-    return (load32(reinterpret_cast<const char*>(text) + flags) & ascii) != 0;
-  }
-};
 
 // A new int from `size` decimal digits with an optional minus in front, of any length: Python's own
 // limit on the digits of a text (sys.set_int_max_str_digits) is about hostile input, and these

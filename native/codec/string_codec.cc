@@ -1,5 +1,6 @@
 #include "codec/string_codec.h"
 
+#include <cstring>
 #include <memory>
 
 namespace rxp {
@@ -75,14 +76,35 @@ TextView StringCodec::narrowed(TextView text) {
   return {bytes, text.size, true};
 }
 
+// Vector code, which a loop with an exit would not become.
+static bool is_ascii_text(const uint8_t* text, size_t size) {
+  uint8_t seen = 0;
+  for (size_t i = 0; i < size; i++) seen |= text[i];
+  return seen < 0x80;
+}
+
+PyObject* StringCodec::make_ascii(const uint8_t* text, size_t size) {
+  // Strings of one character are shared objects, which only the public function knows.
+  if (size < 2) {
+    return api_.PyUnicode_FromKindAndData(kKindLatin1, text, static_cast<Py_ssize_t>(size));
+  }
+  PyObject* string = api_.PyUnicode_New(static_cast<Py_ssize_t>(size), 0x7f);
+  if (string != nullptr) {
+    std::memcpy(reinterpret_cast<char*>(string) + layout_.ascii_data, text, size);
+  }
+  return string;
+}
+
 PyObject* StringCodec::decode(TextView text, const int32_t* lengths, int32_t count) {
   PyObject* list = api_.PyList_New(count);
   if (list == nullptr) return nullptr;
   text = narrowed(text);
+  bool ascii = text.narrow && layout_.ascii_data != 0 && is_ascii_text(text.bytes(), text.size);
   size_t from = 0;
   for (int32_t i = 0; i < count; i++) {
     auto length = static_cast<size_t>(lengths[i]);
-    PyObject* string = make_string(api_, text.slice(from, length));
+    PyObject* string = ascii ? make_ascii(text.bytes() + from, length)
+                             : make_string(api_, text.slice(from, length));
     from += length;
     if (string == nullptr) {
       api_.Py_DecRef(list);
@@ -93,8 +115,39 @@ PyObject* StringCodec::decode(TextView text, const int32_t* lengths, int32_t cou
   return list;
 }
 
+// A list of nothing but ASCII strings, which is what most batches are: measured first, then copied
+// in one go. False, with nothing done, for any other list.
+bool StringCodec::encode_ascii(PyObject* list, Py_ssize_t count, TextBuffer& out,
+                               std::vector<int32_t>& lengths) {
+  if (layout_.flags == 0 || !out.narrow()) return false;
+  runs_.resize(static_cast<size_t>(count));
+  size_t total = 0;
+  for (Py_ssize_t i = 0; i < count; i++) {
+    PyObject* item = api_.PyList_GetItem(list, i);
+    if (item == nullptr || !api_.is_exact(item, api_.PyUnicode_Type) || !layout_.is_ascii(item)) {
+      return false;
+    }
+    Py_ssize_t size = 0;
+    const char* text = api_.PyUnicode_AsUTF8AndSize(item, &size);
+    if (text == nullptr) return false;
+    runs_[static_cast<size_t>(i)] = {text, static_cast<size_t>(size)};
+    total += static_cast<size_t>(size);
+  }
+  char* to = out.extend_narrow(total);
+  size_t first = lengths.size();
+  lengths.resize(first + static_cast<size_t>(count));
+  int32_t* length = lengths.data() + first;
+  for (const Run& run : runs_) {
+    std::memcpy(to, run.text, run.size);
+    to += run.size;
+    *length++ = static_cast<int32_t>(run.size);
+  }
+  return true;
+}
+
 Py_ssize_t StringCodec::encode(PyObject* list, TextBuffer& out, std::vector<int32_t>& lengths) {
   Py_ssize_t count = api_.PyList_Size(list);
+  if (encode_ascii(list, count, out, lengths)) return -1;
   lengths.reserve(lengths.size() + static_cast<size_t>(count));
   for (Py_ssize_t i = 0; i < count; i++) {
     PyObject* item = api_.PyList_GetItem(list, i);

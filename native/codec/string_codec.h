@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "codec/text.h"
+#include "codec/text_layout.h"
 #include "interpreter/python_api.h"
 
 namespace rxp {
@@ -19,7 +20,7 @@ PyObject* make_string(const PythonApi& api, TextView text);
 // One per interpreter thread; keeps scratch memory between batches.
 class StringCodec {
  public:
-  explicit StringCodec(const PythonApi& api) : api_(api) {}
+  explicit StringCodec(const PythonApi& api) : api_(api), layout_(api) {}
 
   // A list of `count` str, or null with an exception set. New reference.
   PyObject* decode(TextView text, const int32_t* lengths, int32_t count);
@@ -33,8 +34,18 @@ class StringCodec {
   TextView narrowed(TextView text);
 
  private:
+  struct Run {
+    const char* text;
+    size_t size;
+  };
+  PyObject* make_ascii(const uint8_t* text, size_t size);
+  bool encode_ascii(PyObject* list, Py_ssize_t count, TextBuffer& out,
+                    std::vector<int32_t>& lengths);
+
   const PythonApi& api_;
+  const TextLayout layout_;
   std::string scratch_;
+  std::vector<Run> runs_;
 };
 
 }  // namespace rxp

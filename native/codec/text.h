@@ -48,6 +48,12 @@ class TextBuffer {
                    reinterpret_cast<const uint8_t*>(text) + size);
     }
   }
+  // Room for `size` more bytes of a narrow text, to be filled by the caller.
+  char* extend_narrow(size_t size) {
+    size_t before = narrow_.size();
+    narrow_.resize(before + size);
+    return narrow_.data() + before;
+  }
   void append_unit(char16_t unit) {
     if (is_narrow_) {
       if (unit <= 0xff) {

@@ -50,6 +50,15 @@ def _replace_last_resort(log: Callable[[str], Any]) -> None:
                 self.handleError(record)
 
     logging.lastResort = NativeLogHandler(logging.WARNING)
+    configure = logging.basicConfig
+
+    def basic_config(**options: Any) -> None:
+        # logging.warning() and its like call it without options where nothing is set up, to have
+        # at least a stream; here lastResort is better than that.
+        if options:
+            configure(**options)
+
+    logging.basicConfig = basic_config
 
 
 class _LoggingWatch:

@@ -9,7 +9,6 @@ import threading
 import time
 from typing import Any
 
-runs = 0
 cleaned = 0
 
 
@@ -76,8 +75,8 @@ async def coroutine(batch: list[Any]) -> list[Any]:
 
 def stubborn(batch: list[Any]) -> list[Any]:
     """Swallows the first request to stop."""
-    _begin()
     try:
+        _begin()
         while True:
             pass
     except BaseException:
@@ -89,8 +88,8 @@ def stubborn(batch: list[Any]) -> list[Any]:
 def tidy(batch: list[Any]) -> list[Any]:
     """Cleans up behind itself."""
     global cleaned
-    _begin()
     try:
+        _begin()
         while True:
             pass
     finally:
@@ -101,17 +100,10 @@ def count_cleaned(batch: list[Any]) -> list[int]:
     return [cleaned for _ in batch]
 
 
-def counted(batch: list[float]) -> list[float]:
-    """Says how often it has run."""
-    global runs
-    runs += 1
-    _begin()
-    time.sleep(batch[0])
+def note(batch: list[Any]) -> list[Any]:
+    """Says that it has run."""
+    print(f"ran {batch}", flush=True)
     return batch
-
-
-def count_runs(batch: list[Any]) -> list[int]:
-    return [runs for _ in batch]
 
 
 def short(batch: list[int]) -> list[int]:
