@@ -25,7 +25,8 @@
       "cflags_cc!": ["-fno-rtti", "-std=gnu++17", "-std=gnu++20"],
       "cflags": ["-Wa,-I<(PRODUCT_DIR)"],
       # Node unloads an addon when its only Worker leaves, under live Python threads.
-      "ldflags": ["-Wl,-z,nodelete"],
+      # The C++ library goes inside, so that a prebuilt binary runs with any distribution's.
+      "ldflags": ["-Wl,-z,nodelete", "-static-libstdc++", "-static-libgcc", "-Wl,--exclude-libs,ALL"],
       "libraries": ["-ldl", "-lpthread"],
       "conditions": [
         ["OS=='linux'", {}, { "dependencies!": ["namespace_shim"] }]

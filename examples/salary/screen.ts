@@ -1,46 +1,44 @@
+import { Presets, SingleBar } from 'cli-progress'
+
 /** What the demo shows. Everything goes to standard output; a bar is drawn only where somebody looks at it. */
 
-const WIDTH = 32
 /** Milliseconds between two drawings of the bar on a terminal, and between two lines where there is none. */
 const REDRAW = { terminal: 80, lines: 2_000 }
 
+/** A bar on a terminal; elsewhere a line now and then. */
 export class Progress {
-  private readonly terminal = process.stdout.isTTY === true
+  private readonly bar: SingleBar
   private readonly started = performance.now()
-  private shown = this.started
   private done = 0
 
-  constructor(
-    private readonly label: string,
-    private readonly total: number,
-  ) {
-    if (this.terminal) this.draw()
+  constructor(label: string, total: number) {
+    this.bar = new SingleBar(
+      {
+        format: `${label} {bar} {percentage}%  {value}/{total} records  {rate}/s`,
+        stream: process.stdout,
+        hideCursor: true,
+        fps: 1000 / REDRAW.terminal,
+        noTTYOutput: true,
+        notTTYSchedule: REDRAW.lines,
+      },
+      Presets.shades_classic,
+    )
+    this.bar.start(total, 0, { rate: '–' })
   }
 
   /** One more record has come out. */
   step(): void {
     this.done += 1
-    if (performance.now() - this.shown < (this.terminal ? REDRAW.terminal : REDRAW.lines)) return
-    this.draw()
-    this.shown = performance.now()
+    if (this.done % 64 === 0) this.update()
   }
 
   finish(): void {
-    this.draw()
-    if (this.terminal) process.stdout.write('\n')
+    this.update()
+    this.bar.stop()
   }
 
-  private draw(): void {
-    const share = this.total === 0 ? 1 : this.done / this.total
-    const rate = this.done / ((performance.now() - this.started) / 1000)
-    const facts = `${percent(share)}  ${this.done}/${this.total} records  ${number(rate)}/s`
-    if (this.terminal) {
-      const filled = Math.round(share * WIDTH)
-      const bar = '█'.repeat(filled) + '░'.repeat(WIDTH - filled)
-      process.stdout.write(`\r${this.label} ${bar} ${facts}\x1b[K`)
-    } else {
-      console.log(`${this.label} ${facts}`)
-    }
+  private update(): void {
+    this.bar.update(this.done, { rate: number(this.done / ((performance.now() - this.started) / 1000)) })
   }
 }
 
@@ -56,8 +54,4 @@ export function number(value: number): string {
   if (!Number.isFinite(value)) return '–'
   const digits = value < 100 && !Number.isInteger(value) ? 1 : 0
   return value.toLocaleString('en-US', { minimumFractionDigits: digits, maximumFractionDigits: digits })
-}
-
-function percent(share: number): string {
-  return `${Math.floor(share * 100)}%`.padStart(4)
 }
