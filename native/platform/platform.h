@@ -26,6 +26,15 @@ bool start_thread(std::function<void()> body, const char* name);
 int interrupt_signal(int ordinal);
 void send_signal(pthread_t thread, int signal);
 
+// What a loop that waits for another core does meanwhile.
+inline void relax() {
+#if defined(__x86_64__)
+  __builtin_ia32_pause();
+#elif defined(__aarch64__)
+  __asm__ volatile("yield");
+#endif
+}
+
 // Makes process exit leave without running destructors under live Python threads. Idempotent.
 void install_exit_hook();
 

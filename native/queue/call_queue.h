@@ -4,6 +4,7 @@
 // queue: it is held for a few dozen nanoseconds, and cancelling needs to look inside.
 #pragma once
 
+#include <atomic>
 #include <condition_variable>
 #include <deque>
 #include <memory>
@@ -57,9 +58,12 @@ class CallQueue {
   };
   Call* pop(Seat& seat);
   void wake(Seat& seat);
+  void spin();
 
   mutable std::mutex mutex_;
   std::condition_variable idle_;
+  std::atomic<uint32_t> pushes_{0};
+  std::atomic<bool> spinning_{false};
   int watchers_ = 0;  // who waits for idle_
   std::deque<Call*> common_;
   std::vector<std::unique_ptr<Seat>> seats_;
