@@ -9,6 +9,7 @@
       "type": "executable",
       "product_extension": "so",
       "sources": ["<!@(node -p \"require('./native/sources.json').shim.join(' ')\")"],
+      "include_dirs": ["native"],
       "cflags": ["-fPIC", "-fvisibility=hidden", "-O2"],
       "ldflags": ["-shared", "-Wl,-rpath,/rxjs-python/<!(node -p \"'x'.repeat(1500)\")", "-s"]
     },

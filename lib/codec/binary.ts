@@ -89,7 +89,7 @@ export function keepBinary({ views, crossings }: BinaryBatch): void {
     // Not view.slice(), which for a Node Buffer is no copy; and a detached view has no buffer to read.
     const copy = new Uint8Array(view.byteLength)
     if (copy.length > 0) copy.set(new Uint8Array(view.buffer, view.byteOffset, view.byteLength))
-    views[i] = new (CONSTRUCTORS[typeOf(view)]!)(copy.buffer, 0, view.length)
+    views[i] = new CONSTRUCTORS[typeOf(view)]!(copy.buffer, 0, view.length)
     crossings[i] = Crossing.Pin
   }
 }
@@ -136,13 +136,13 @@ function transferAll(views: ArrayBufferView[]): void {
     const target = moved.get(buffer)
     if (target === undefined) continue
     // By kind, not by constructor: a Node Buffer comes back as the Uint8Array that it is.
-    views[i] = new (CONSTRUCTORS[typeOf(views[i]!)]!)(target, byteOffset, length)
+    views[i] = new CONSTRUCTORS[typeOf(views[i]!)]!(target, byteOffset, length)
   }
 }
 
 function typeOf(view: ArrayBufferView): number {
   const name = (view as unknown as Record<symbol, string>)[Symbol.toStringTag]
-  return CONSTRUCTORS.findIndex((constructor) => constructor.name === name)
+  return CONSTRUCTORS.findIndex((type) => type.name === name)
 }
 
 function crossingOf(buffer: ArrayBufferLike, transfer: boolean): Crossing {

@@ -3,7 +3,8 @@ export function hasOnlyUserCode(prototype: object): boolean {
   let at = prototype
   for (let next = Object.getPrototypeOf(at); next !== null; next = Object.getPrototypeOf(at)) {
     const maker = Object.getOwnPropertyDescriptor(at, 'constructor')?.value
-    if (typeof maker === 'function' && /\[native code\]\s*\}$/.test(Function.prototype.toString.call(maker))) return false
+    if (typeof maker === 'function' && /\[native code\]\s*\}$/.test(Function.prototype.toString.call(maker)))
+      return false
     at = next
   }
   return true

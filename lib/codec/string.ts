@@ -31,7 +31,11 @@ export function writeStrings(batch: readonly unknown[], numbers: Int32Array, at:
       pieces.length = before
       throw new EncodeError(TOO_LONG)
     }
-    pieces.push(to - from === 1 ? (batch[from] as string) : (from === 0 && to === batch.length ? batch : batch.slice(from, to)).join(''))
+    pieces.push(
+      to - from === 1
+        ? (batch[from] as string)
+        : (from === 0 && to === batch.length ? batch : batch.slice(from, to)).join(''),
+    )
   }
   return units
 }

@@ -133,9 +133,12 @@ export class Channel {
         }
       }
     } catch (error) {
-      // A listener threw. That is the process's to hear of, and no reason to keep the other results.
+      // A listener threw. That is the process's to hear of, which it would not from here, where Node-API calls; and no
+      // reason to keep the other results.
       setImmediate(() => this.drain())
-      throw error
+      setImmediate(() => {
+        throw error
+      })
     } finally {
       this.draining = false
     }

@@ -126,7 +126,8 @@ const answers = new Map<string, Promise<PythonInfo>>()
 async function probeOnce(executable: string, env: NodeJS.ProcessEnv, cwd: string): Promise<PythonInfo> {
   const [target, link] = await Promise.all([stat(executable), lstat(executable)])
   // A pyenv shim answers for the folder and the variable, so these belong to the key too.
-  const key = [executable, target.mtimeMs, target.size, link.mtimeMs, cwd, env.PYENV_VERSION ?? ''].join('\0')
+  const settings = [env.PYENV_VERSION, env.PYTHONHOME, env.PYTHONPATH].map((value) => value ?? '')
+  const key = [executable, target.mtimeMs, target.size, link.mtimeMs, cwd, ...settings].join('\0')
   const known = answers.get(key)
   if (known !== undefined) return await known
   const answer = probePython(executable, env, cwd)

@@ -14,6 +14,7 @@
 #include <mutex>
 #include <vector>
 
+#include "platform/namespace_shim.h"
 #include "platform/platform.h"
 
 #if defined(__GLIBC__)
@@ -88,6 +89,21 @@ bool point_shim_at(std::vector<char>& image, const std::string& library, std::st
   return true;
 }
 
+// Where the C library's heap begins; it ends at sbrk(0).
+const void* heap_start() {
+  const void* start = sbrk(0);
+  FILE* maps = std::fopen("/proc/self/maps", "re");
+  if (maps == nullptr) return start;
+  char line[512];
+  while (std::fgets(line, sizeof line, maps) != nullptr) {
+    if (std::strstr(line, "[heap]") == nullptr) continue;
+    start = reinterpret_cast<const void*>(std::strtoull(line, nullptr, 16));
+    break;
+  }
+  std::fclose(maps);
+  return start;
+}
+
 std::string explain_dlmopen(const std::string& message) {
   if (message.find("no more namespaces") != std::string::npos) {
     return "the C library has no room for another private copy of libpython (" + message +
@@ -121,10 +137,10 @@ void* open_namespace(const std::string& library, std::string& error) {
   close(file);
   if (handle == nullptr) return nullptr;
 
-  // The copy keeps the pointer for as long as the process lives.
-  using SetLibrary = void (*)(const char*);
-  auto set_library = reinterpret_cast<SetLibrary>(dlsym(handle, "rxp_shim_set_library"));
-  if (set_library != nullptr) set_library(strdup(library.c_str()));
+  rxp_shim_setting setting{strdup(library.c_str()), heap_start(), sbrk, std::free};
+  using SetUp = void (*)(const rxp_shim_setting*);
+  auto set_up = reinterpret_cast<SetUp>(dlsym(handle, "rxp_shim_set_up"));
+  if (set_up != nullptr) set_up(&setting);
 
   // Each libc finds its character tables through the thread; this thread was made by the first.
   using CtypeInit = void (*)();

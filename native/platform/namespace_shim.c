@@ -2,20 +2,42 @@
  * that was chosen, is the namespace's global scope, so extension modules that do not link libpython
  * find its symbols there. It also stands in front of dlopen for two calls that a namespace cannot
  * serve: RTLD_GLOBAL (glibc 2.36 crashes on it outside the main namespace), and the null name, which
- * would name Node's own executable instead of libpython. */
+ * would name Node's own executable instead of libpython.
+ *
+ * And it stands in front of free. A thread that ends leaves its stack to the next one, whichever C
+ * library starts that. The next thread's creator frees the dynamic thread-local storage that it finds
+ * there with its own free, though the dynamic linker got that memory from the first C library's
+ * malloc. (libpython has such storage from 3.12 on, and so has the addon.) What lies in the first
+ * library's heap is given back there; arenas beside that heap know their owner. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <stddef.h>
+#include <stdint.h>
 
-static const char* library;
+#include "platform/namespace_shim.h"
 
-__attribute__((visibility("default"))) void rxp_shim_set_library(const char* path) {
-  library = path;
+#define EXPORT __attribute__((visibility("default")))
+
+extern void __libc_free(void* memory);
+
+static struct rxp_shim_setting setting;
+
+EXPORT void rxp_shim_set_up(const struct rxp_shim_setting* given) { setting = *given; }
+
+EXPORT void free(void* memory) {
+  if (setting.free != NULL && (char*)memory >= (char*)setting.heap &&
+      (char*)memory < (char*)setting.sbrk(0)) {
+    setting.free(memory);
+  } else {
+    __libc_free(memory);
+  }
 }
 
-__attribute__((visibility("default"))) void* dlopen(const char* file, int flags) {
+EXPORT void* dlopen(const char* file, int flags) {
   void* (*next)(const char*, int) = (void* (*)(const char*, int))dlsym(RTLD_NEXT, "dlopen");
   if (next == NULL) return NULL;
-  if (file == NULL && library != NULL) return next(library, RTLD_NOW | RTLD_NOLOAD);
+  if (file == NULL && setting.library != NULL) {
+    return next(setting.library, RTLD_NOW | RTLD_NOLOAD);
+  }
   return next(file, flags & ~RTLD_GLOBAL);
 }

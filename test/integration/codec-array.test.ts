@@ -54,7 +54,9 @@ inEachMode('codec array', (test) => {
     const handlers = [handler('lambda a: a * 2'), handler('lambda a: a[::-1]'), handler('lambda a: a')]
     await fc.assert(
       fc.asyncProperty(
-        fc.array(fc.tuple(fc.float32Array({ maxLength: 30, max: 2 ** 100, min: -(2 ** 100) }), fc.nat(5), fc.nat(2)), { maxLength: 8 }),
+        fc.array(fc.tuple(fc.float32Array({ maxLength: 30, max: 2 ** 100, min: -(2 ** 100) }), fc.nat(5), fc.nat(2)), {
+          maxLength: 8,
+        }),
         async (inputs) => {
           const arrays = inputs.map(([array, from]) => array.subarray(Math.min(from, array.length)))
           const expected = arrays.map((array, i) => {
@@ -260,7 +262,10 @@ withPool('codec array', (test) => {
           await asyncio.sleep(0)
           return a + 1
     `)
-    assert.deepEqual(await asynchronous.call(input), input.map((value) => value + 1))
+    assert.deepEqual(
+      await asynchronous.call(input),
+      input.map((value) => value + 1),
+    )
     const generator = handler(`
       def handle(a):
           yield a

@@ -27,7 +27,9 @@ inEachMode('codec buffer', (test) => {
       codec: 'buffer',
     })
     const sizes = [0, 1, 8191, 8192, 65_535, 65_536, 65_537, 1 << 20]
-    const batches = Array.from({ length: 6 }, (_, call) => sizes.map((size, i) => new Uint8Array(size).fill(call * 10 + i)))
+    const batches = Array.from({ length: 6 }, (_, call) =>
+      sizes.map((size, i) => new Uint8Array(size).fill(call * 10 + i)),
+    )
     const answers = await Promise.all(batches.map((batch) => handler.call(batch)))
     for (const [i, answer] of answers.entries()) {
       assert.ok(answer.every((item, j) => Buffer.compare(item, batches[i]![j]!) === 0))
@@ -176,7 +178,6 @@ withPool('codec buffer', (test) => {
     if (back !== undefined) assert.deepEqual(back, [Uint8Array.from(pooled)])
     assert.deepEqual([String(pooled), String(neighbour)], ['small', 'other'])
   })
-
 
   it('takes what was detached before as the empty view that it is', async () => {
     const gone = new Uint8Array(8)

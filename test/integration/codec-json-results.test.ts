@@ -128,7 +128,11 @@ withPool('codec json, results', (test) => {
       def handle(batch):
           return [1, Lazy.__new__(Lazy)]
     `)
-    await assert.rejects(handler.call([1, 2]), { code: 'ERR_PYTHON_EXCEPTION', pythonType: 'RuntimeError', itemIndex: 1 })
+    await assert.rejects(handler.call([1, 2]), {
+      code: 'ERR_PYTHON_EXCEPTION',
+      pythonType: 'RuntimeError',
+      itemIndex: 1,
+    })
   })
 
   it('reads every float that Python writes as the same double', async () => {
@@ -141,10 +145,13 @@ withPool('codec json, results', (test) => {
       return `${value < 0 ? '-' : ''}0x${lead}.${digits}p${(exponent || 1) - 1023}`
     }
     await fc.assert(
-      fc.asyncProperty(fc.array(fc.double({ noNaN: true, noDefaultInfinity: true }), { maxLength: 50 }), async (batch) => {
-        const expected = batch.map((value) => (value === 0 ? 0 : value))
-        assert.deepEqual(await handler.call(expected.map(hex)), expected)
-      }),
+      fc.asyncProperty(
+        fc.array(fc.double({ noNaN: true, noDefaultInfinity: true }), { maxLength: 50 }),
+        async (batch) => {
+          const expected = batch.map((value) => (value === 0 ? 0 : value))
+          assert.deepEqual(await handler.call(expected.map(hex)), expected)
+        },
+      ),
       { numRuns: 100 },
     )
   })

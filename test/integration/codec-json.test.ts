@@ -91,7 +91,19 @@ withPool('codec json, items', (test) => {
   })
 
   it('carries any key', async () => {
-    const keys = ['__proto__', '', '\0', '\0N', 'constructor', 'toString', 'hasOwnProperty', '\ud800', '0', '-1', 'é€😀']
+    const keys = [
+      '__proto__',
+      '',
+      '\0',
+      '\0N',
+      'constructor',
+      'toString',
+      'hasOwnProperty',
+      '\ud800',
+      '0',
+      '-1',
+      'é€😀',
+    ]
     const item = objectOf(keys.map((key) => [key, { [key]: NaN }]))
     const [back] = (await echo().call([item])) as [Record<string, unknown>]
     assert.deepEqual(back, item)

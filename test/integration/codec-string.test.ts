@@ -47,7 +47,9 @@ inEachMode('codec string', (test) => {
   it('keeps the items of any number apart', async () => {
     const handler = echo()
     for (const count of [0, 1, 2, 4096, 16_383, 16_384, 16_385, 70_000]) {
-      const batch = Array.from({ length: count }, (_, i) => (i % 7 === 0 ? '' : `item ${i}${i % 1000 === 1 ? ' é€😀' : ''}`))
+      const batch = Array.from({ length: count }, (_, i) =>
+        i % 7 === 0 ? '' : `item ${i}${i % 1000 === 1 ? ' é€😀' : ''}`,
+      )
       assert.deepEqual(await handler.call(batch), batch, `${count} items`)
     }
   })

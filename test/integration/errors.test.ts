@@ -132,7 +132,9 @@ withPool('exceptions', (test) => {
   })
 
   it('may be groups, where Python has them', async () => {
-    const [has] = await test.pool.handler('lambda batch: ["ExceptionGroup" in dir(__builtins__) or "ExceptionGroup" in __builtins__]').call([0])
+    const [has] = await test.pool
+      .handler('lambda batch: ["ExceptionGroup" in dir(__builtins__) or "ExceptionGroup" in __builtins__]')
+      .call([0])
     const error = await failing('group')
     assert.equal(error.pythonType, has ? 'ExceptionGroup' : 'NameError')
     if (has) assert.match(error.pythonTraceback, /ValueError: one[\s\S]*TypeError: two/)
@@ -196,7 +198,9 @@ withPool('exceptions', (test) => {
   })
 
   it('of a closed handler still show its lines', async () => {
-    const handler = test.pool.handler('def handle(batch):\n    import time; time.sleep(0.05)\n    raise ValueError("late")')
+    const handler = test.pool.handler(
+      'def handle(batch):\n    import time; time.sleep(0.05)\n    raise ValueError("late")',
+    )
     const failed = failsWith(handler.call([1]), PythonError, RAISED)
     await handler.close()
     assert.match((await failed).pythonTraceback, /raise ValueError\("late"\)/)

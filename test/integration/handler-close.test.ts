@@ -49,7 +49,9 @@ inEachMode('closing a handler', (test) => {
       assert.deepEqual(await handler.call([1]), [1 + i])
       await handler.close()
     }
-    const many = Array.from({ length: 200 }, (_, i) => test.pool.handler(`lambda batch: [item + ${i} for item in batch]`))
+    const many = Array.from({ length: 200 }, (_, i) =>
+      test.pool.handler(`lambda batch: [item + ${i} for item in batch]`),
+    )
     const answers = await Promise.all(many.map((handler) => handler.call([1])))
     assert.deepEqual(
       answers.flat(),
@@ -99,7 +101,9 @@ withPool('handlers and their pools', (test) => {
 
   it('are separate on several pools, with the same name', async () => {
     const pools = await Promise.all([openPool(), openPool({ isolation: 'namespace' })])
-    const handlers = pools.map((pool) => pool.handler<number, [string, number, number]>('setup', { init: 'setup:load' }))
+    const handlers = pools.map((pool) =>
+      pool.handler<number, [string, number, number]>('setup', { init: 'setup:load' }),
+    )
     assert.deepEqual((await Promise.all(handlers.map((handler) => handler.call([0])))).flat().map(String), [
       'set up,1,0',
       'set up,1,0',
@@ -142,12 +146,18 @@ withPool('handlers and their pools', (test) => {
   })
 
   it('take any value that the codec json carries as the seed of a scan', async () => {
-    const keep = (seed: unknown) =>
-      test.pool
-        .handler('lambda state, item: state')
-        .variant('scan', { seed })
-        .call([0])
-    for (const seed of [NaN, Infinity, -Infinity, -0, 5n, 2n ** 80n, 2 ** 60, { a: [NaN, 1n, '12n'], '\0': '\0N' }, null]) {
+    const keep = (seed: unknown) => test.pool.handler('lambda state, item: state').variant('scan', { seed }).call([0])
+    for (const seed of [
+      NaN,
+      Infinity,
+      -Infinity,
+      -0,
+      5n,
+      2n ** 80n,
+      2 ** 60,
+      { a: [NaN, 1n, '12n'], '\0': '\0N' },
+      null,
+    ]) {
       assert.deepEqual(await keep(seed), [seed])
     }
     for (const seed of [new Map(), () => 1, { a: Symbol('x') }, new Float64Array(1)]) {

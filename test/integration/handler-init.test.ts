@@ -34,31 +34,16 @@ describe('init in three interpreters', function () {
     const times = isolation === 'shared' ? 'once' : 'in each'
     it(`happens ${times} with isolation '${isolation}'`, async () => {
       await using pool = await openPool({ isolation, size: 3 })
-      const handler = pool.handler<number, [number, number, number]>(
-        {
-          source: `
-            import os, threading, time
-            ran = 0
-            gate = 0
-            def load():
-                global ran
-                ran += 1
-            def handle(batch):
-                global gate
-                gate += 1
-                time.sleep(0.02)
-                return [[ran, threading.get_ident(), id(load)] for _ in batch]
-          `,
-        },
-        {},
-      )
-      const source = handler
-      await source.call([])
-      const counted = pool.handler<number, [number, number, number]>(
-        'lambda batch: [[__import__("setup").count, __import__("threading").get_ident(), __import__("time").sleep(0.02) or 0] for _ in batch]',
+      const handler = pool.handler<number, [count: number, thread: number]>(
+        `
+        import setup, threading, time
+        def handle(batch):
+            time.sleep(0.02)
+            return [[setup.count, threading.get_ident()] for _ in batch]
+        `,
         { init: 'setup:load' },
       )
-      const states = (await everyInterpreter(3, () => counted.call([0]))) as [number, number, number][]
+      const states = (await everyInterpreter(3, () => handler.call([0]))) as [number, number][]
       assert.deepEqual(new Set(states.map(([count]) => count)), new Set([1]))
       assert.equal(new Set(states.map(([, thread]) => thread)).size, 3, 'all three have run')
     })

@@ -108,7 +108,9 @@ withPool('the shapes of handlers', (test) => {
     const needy = { source: 'class Needy:\n  def __init__(self, x): pass\n  def __call__(self, b): return b' }
     const missing = await failsWith(test.pool.handler(needy).call([]), HandlerError, 'ERR_HANDLER_INIT')
     assert.equal(missing.pythonType, 'TypeError')
-    const failing = { source: 'class Bad:\n  def __init__(self): raise OSError("no disk")\n  def __call__(self, b): return b' }
+    const failing = {
+      source: 'class Bad:\n  def __init__(self): raise OSError("no disk")\n  def __call__(self, b): return b',
+    }
     const raised = await failsWith(test.pool.handler(failing).call([]), HandlerError, 'ERR_HANDLER_INIT')
     assert.match(raised.message, /OSError: no disk/)
     assert.match(raised.pythonTraceback, /raise OSError\("no disk"\)/)

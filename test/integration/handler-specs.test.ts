@@ -45,11 +45,10 @@ inEachMode('naming a handler', (test) => {
       'import math\ndef handle(batch): return [item + int(math.sqrt(1)) for item in batch]',
       'class Adder:\n    def __call__(self, batch): return [item + 1 for item in batch]',
       { source: 'lambda batch: [item + 1 for item in batch]' },
-      { source: '[].append or (lambda batch: [item + 1 for item in batch])', function: undefined },
+      { source: '(lambda step: lambda batch: [item + step for item in batch])(1)', function: undefined },
       { source: 'def other(b): return b\ndef add(b): return [i + 1 for i in b]', function: 'add' },
       { source: 'class Tools:\n  @staticmethod\n  def add(b): return [i + 1 for i in b]', function: 'Tools.add' },
     ]
-    sources.splice(7, 1) // the one that gives another callable is for the next test
     for (const source of sources) {
       assert.deepEqual(await test.pool.handler(source).call([1, 2]), [2, 3], JSON.stringify(source))
     }
@@ -125,7 +124,12 @@ withPool('a handler that is not there', (test) => {
     [{ source: 'def handle(batch):\n  return (batch' }, 'ERR_HANDLER_SYNTAX', 'SyntaxError', /inline-\d+>, line \d/],
     [{ source: 'lambda batch: batch batch' }, 'ERR_HANDLER_SYNTAX', 'SyntaxError', /line 1/],
     [{ source: 'def handle(b):\n\treturn b\n        x' }, 'ERR_HANDLER_SYNTAX', 'TabError|IndentationError', /line 3/],
-    ['broken_import', 'ERR_HANDLER_INIT', 'ModuleNotFoundError', /No module named 'no_such_package_anywhere'.*pip install/],
+    [
+      'broken_import',
+      'ERR_HANDLER_INIT',
+      'ModuleNotFoundError',
+      /No module named 'no_such_package_anywhere'.*pip install/,
+    ],
     ['broken_inside', 'ERR_HANDLER_INIT', 'KeyError', /'missing'/],
     ['broken_inside.py', 'ERR_HANDLER_INIT', 'KeyError', /'missing'/],
     [{ source: 'handle = 1 / 0' }, 'ERR_HANDLER_INIT', 'ZeroDivisionError', /division by zero/],
@@ -195,7 +199,13 @@ describe('option path', function () {
       assert.deepEqual(await one.handler('same').call([1]), ['one'])
       const error = await failsWith(two.handler('same').call([1]), HandlerError, 'ERR_HANDLER_NOT_FOUND')
       assert.match(error.message, /two\/same\.py cannot be imported as 'same': .*one\/same\.py/)
-      assert.deepEqual(await two.handler('two/same.py').call([1]).catch(() => 'not there'), 'not there')
+      assert.deepEqual(
+        await two
+          .handler('two/same.py')
+          .call([1])
+          .catch(() => 'not there'),
+        'not there',
+      )
       assert.deepEqual(await two.handler(join(HANDLERS, 'two/same.py')).call([1]), ['two'])
     } finally {
       await Promise.all([one.close(), two.close()])
@@ -204,7 +214,7 @@ describe('option path', function () {
 
   it('takes a folder with any name', async () => {
     await using folder = await temporaryFolder()
-    const strange = join(folder.path, "a 'b' \"c\" é€😀 %s {0}")
+    const strange = join(folder.path, 'a \'b\' "c" é€😀 %s {0}')
     await mkdir(strange)
     await writeFile(join(strange, 'odd_one.py'), 'def handle(batch): return [__file__ for _ in batch]')
     const pool = await openPool({ path: strange })

@@ -68,6 +68,31 @@ const WAYS: Record<string, Step[]> = {
     ['rest', 'a'],
     ['close', 'a'],
   ],
+  'Python threads that come and go, on stacks that Workers and other copies left': [
+    ['open', 'a'],
+    ['open', 'b'],
+    [
+      'repeat',
+      5,
+      [
+        [
+          'worker',
+          'one',
+          [
+            ['open', 'w'],
+            ['start', 'w', 'churn', [20]],
+            ['close', 'w'],
+          ],
+        ],
+        ['start', 'a', 'churn', [50]],
+        ['start', 'b', 'churn', [50]],
+        ['join', 'one', 0],
+        ['settle', 'a'],
+        ['settle', 'b'],
+        ['check', 'a', 'matrix'],
+      ],
+    ],
+  ],
   'opening and closing a pool 50 times needs one copy of Python': [
     [
       'repeat',

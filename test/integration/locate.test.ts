@@ -78,12 +78,19 @@ describe('locatePython', () => {
     assert.deepEqual((await locatePython(undefined, { PATH: folder.path }, folder.path)).version, python.version)
   })
 
-  it('is not led astray by PYTHONPATH, PYTHONSTARTUP or modules beside it', async () => {
+  it('is not led astray by PYTHONSTARTUP or modules beside it', async () => {
     await using folder = await temporaryFolder()
     await writeFile(join(folder.path, 'json.py'), 'raise SystemExit("wrong json")')
-    const env = { ...process.env, PYTHONPATH: folder.path, PYTHONHOME: folder.path }
+    const env = { ...process.env, PYTHONSTARTUP: join(folder.path, 'json.py') }
     const info = await locatePython(python.executable, env, folder.path)
     assert.equal(info.prefix, python.prefix)
+  })
+
+  it('finds out about a PYTHONHOME that would end the process when Python is embedded', async () => {
+    await using folder = await temporaryFolder()
+    const error = await failure(locatePython(python.executable, { ...process.env, PYTHONHOME: folder.path }))
+    assert.equal(error.code, 'ERR_PYTHON_BROKEN')
+    assert.match(error.message, /encodings/)
   })
 
   it('refuses an option that points to nothing, and lists where it looked', async () => {

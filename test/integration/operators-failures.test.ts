@@ -1,6 +1,13 @@
 import assert from 'node:assert/strict'
 import { lastValueFrom, type OperatorFunction, of, range, Subject, toArray } from 'rxjs'
-import { EncodeError, HandlerError, PoolClosedError, PythonError, PythonTimeoutError, ResultError } from '../../lib/errors'
+import {
+  EncodeError,
+  HandlerError,
+  PoolClosedError,
+  PythonError,
+  PythonTimeoutError,
+  ResultError,
+} from '../../lib/errors'
 import { type DeadLetter, filterPython, flatMapPython, mapPython, scanPython } from '../../lib/index'
 import { failsWith } from '../fixtures/failures'
 import { inEachMode, openPool, withPool } from '../fixtures/modes'
@@ -163,7 +170,11 @@ withPool('failures', (test) => {
   it('of filters and flatMaps may be skipped, too', async () => {
     const { pool } = test
     const guard = 'if 13 in batch: raise ValueError(13)'
-    const filter = filterPython<number>(`def handle(batch):\n  ${guard}\n  return batch`, { pool, batch: 5, onError: 'skip' })
+    const filter = filterPython<number>(`def handle(batch):\n  ${guard}\n  return batch`, {
+      pool,
+      batch: 5,
+      onError: 'skip',
+    })
     assert.deepEqual((await outcome(filter)).values, [...upTo(10).slice(1), ...upTo(30).slice(15)])
     const flat = flatMapPython<number, number>(`def handle(batch):\n  ${guard}\n  return [[i, i] for i in batch]`, {
       pool,

@@ -125,10 +125,15 @@ withPool('the flow through operators', (test) => {
   })
 
   it('makes batches of so many bytes', async () => {
-    const handler = test.pool.handler<string, string>('lambda batch: [str(len(batch))] * len(batch)', { codec: 'string' })
+    const handler = test.pool.handler<string, string>('lambda batch: [str(len(batch))] * len(batch)', {
+      codec: 'string',
+    })
     const items = Array.from({ length: 20 }, () => 'x'.repeat(100))
     const sizes = await lastValueFrom(from(items).pipe(mapPython(handler, { batch: { maxBytes: 500 } }), toArray()))
-    assert.ok(sizes.every((size) => Number(size) <= 5), String(sizes))
+    assert.ok(
+      sizes.every((size) => Number(size) <= 5),
+      String(sizes),
+    )
   })
 
   it('is aborted by a signal', async () => {
@@ -145,7 +150,10 @@ withPool('the flow through operators', (test) => {
     const first = await lastValueFrom(range(0, 10_000).pipe(mapPython(handler, { batch: 5 }), take(12), toArray()))
     assert.equal(first.length, 12)
     const rest = await lastValueFrom(
-      range(0, 5).pipe(mergeMap((i) => range(i, 3).pipe(mapPython(handler, { batch: 2 }))), toArray()),
+      range(0, 5).pipe(
+        mergeMap((i) => range(i, 3).pipe(mapPython(handler, { batch: 2 }))),
+        toArray(),
+      ),
     )
     assert.equal(rest.length, 15)
   })

@@ -94,3 +94,14 @@ def write_views(batch: list[memoryview]) -> list[Any]:
     while True:
         for view in batch:
             view[:] = chunk
+
+
+def churn(batch: list[int]) -> list[int]:
+    """Threads that come and go, each on the stack of another."""
+    for _ in range(batch[0]):
+        workers = [threading.Thread(target=lambda: [{}] * 100) for _ in range(4)]
+        for worker in workers:
+            worker.start()
+        for worker in workers:
+            worker.join()
+    return batch

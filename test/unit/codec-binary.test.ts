@@ -24,7 +24,9 @@ describe('the binary codecs', () => {
   })
 
   it('also where they come from another realm', () => {
-    const foreign = runInNewContext('[new Uint8Array([1, 2]), new Uint8Array(new SharedArrayBuffer(2)), new ArrayBuffer(3)]')
+    const foreign = runInNewContext(
+      '[new Uint8Array([1, 2]), new Uint8Array(new SharedArrayBuffer(2)), new ArrayBuffer(3)]',
+    )
     const { views, crossings } = encodeBinary(foreign, false, false)
     assert.deepEqual(Array.from(crossings), [Crossing.Copy, Crossing.Pin, Crossing.Copy])
     assert.deepEqual(

@@ -52,7 +52,10 @@ describe('the JSON codec', () => {
 
   it('marks only a BigInt of a seed with a capital E', () => {
     assert.equal(writeSeed([5n, 1e21, 1e-7, -0, NaN, '5E0']), '[5E0,1e+21,1e-7,-0.0,NaN,"5E0"]')
-    assert.throws(() => writeSeed({ a: new Map() }), { code: 'ERR_ITEM_ENCODE', message: /^in the seed, at \.a: a Map/ })
+    assert.throws(() => writeSeed({ a: new Map() }), {
+      code: 'ERR_ITEM_ENCODE',
+      message: /^in the seed, at \.a: a Map/,
+    })
     assert.throws(() => writeSeed(new Set()), { message: /^in the seed: a Set/ })
   })
 
@@ -60,7 +63,10 @@ describe('the JSON codec', () => {
     const text = '["\\u0000N","\\u0000I","\\u0000J","\\u0000b-12","\\u0000\\u0000N","\\u0000\\u0000","N",-0.0]'
     assert.deepEqual(decodeJson(text, true), [NaN, Infinity, -Infinity, -12n, '\0N', '\0', 'N', -0])
     assert.deepEqual(decodeJson('"\\u0000N"', false), '\0N', 'but not where Python marked nothing')
-    const proto = decodeJson('{"__proto__":"\\u0000N","a":{"__proto__":{"b":"\\u0000b1"}}}', true) as Record<string, unknown>
+    const proto = decodeJson('{"__proto__":"\\u0000N","a":{"__proto__":{"b":"\\u0000b1"}}}', true) as Record<
+      string,
+      unknown
+    >
     assert.deepEqual(Object.entries(proto), [
       ['__proto__', NaN],
       ['a', JSON.parse('{"__proto__":{"b":0}}', (key, value) => (key === 'b' ? 1n : value))],
@@ -84,17 +90,23 @@ describe('the JSON codec', () => {
       return value
     }
     assert.equal(encodeJson([nested(512)]).length, 512 * 6 + 3)
-    assert.throws(() => encodeJson([1, nested(513)]), (error: EncodeError) => {
-      assert.equal(error.itemIndex, 1)
-      assert.match(error.path, /^\.a\.a/)
-      assert.ok(error.message.length < 250)
-      return true
-    })
+    assert.throws(
+      () => encodeJson([1, nested(513)]),
+      (error: EncodeError) => {
+        assert.equal(error.itemIndex, 1)
+        assert.match(error.path, /^\.a\.a/)
+        assert.ok(error.message.length < 250)
+        return true
+      },
+    )
   })
 
   it('says that a batch is too long for a string', () => {
     const long = 'x'.repeat(2 ** 28)
-    assert.throws(() => encodeJson([long, long, long]), { code: 'ERR_ITEM_ENCODE', message: /longer than a JavaScript/ })
+    assert.throws(() => encodeJson([long, long, long]), {
+      code: 'ERR_ITEM_ENCODE',
+      message: /longer than a JavaScript/,
+    })
   })
 
   it('reads keys with care', () => {
