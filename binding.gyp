@@ -25,9 +25,11 @@
       "cflags_cc": ["-std=c++17", "-fvisibility=hidden", "-Wall", "-Wextra", "-O3"],
       "cflags_cc!": ["-fno-rtti", "-std=gnu++17", "-std=gnu++20"],
       "cflags": ["-Wa,-I<(PRODUCT_DIR)"],
-      # Node unloads an addon when its only Worker leaves, under live Python threads.
+      # Node unloads an addon when its only Worker leaves, under live Python threads. Worker processes
+      # load it without Node, whose functions must not be looked for before they are called.
       # The C++ library goes inside, so that a prebuilt binary runs with any distribution's.
-      "ldflags": ["-Wl,-z,nodelete", "-static-libstdc++", "-static-libgcc", "-Wl,--exclude-libs,ALL"],
+      "ldflags": ["-Wl,-z,nodelete", "-Wl,-z,lazy", "-static-libstdc++", "-static-libgcc",
+                  "-Wl,--exclude-libs,ALL"],
       "libraries": ["-ldl", "-lpthread"],
       "conditions": [
         ["OS=='linux'", {}, { "dependencies!": ["namespace_shim"] }]

@@ -9,6 +9,10 @@ export interface ErrorReport {
   notes: string[]
   cause: ErrorReport | null
   item: number | null
+  /** Of a worker process that ended: the signal that ended it, such as SIGSEGV, else null. */
+  signal?: string | null
+  /** Of a worker process that ended by itself, else null. */
+  exitCode?: number | null
 }
 
 /** Where a Python exception was raised, as far as the JavaScript side knows. */
@@ -111,6 +115,23 @@ export class ResultError extends PythonError {}
 /** The call was interrupted in Python (`ERR_INTERRUPTED`), because of a time limit, a signal or a closing pool. */
 export class PythonInterruptedError extends PythonError {}
 
+/**
+ * The worker process that ran the batch ended (`ERR_PYTHON_CRASH`): a crash of C code, an exit, or the system ran out of
+ * memory. `pythonTraceback` is what faulthandler wrote at that moment. Another process takes its place.
+ */
+export class PythonCrashError extends PythonError {
+  /** The signal that ended the process, such as `'SIGSEGV'`; null where it exited. */
+  readonly signal: string | null
+  /** The code that the process exited with; null where a signal ended it. */
+  readonly exitCode: number | null
+
+  constructor(report: ErrorReport, place: ErrorPlace = {}) {
+    super(report, place)
+    this.signal = report.signal ?? null
+    this.exitCode = report.exitCode ?? null
+  }
+}
+
 const CLASS_OF_CODE: ReadonlyMap<string, typeof PythonError> = new Map<string, typeof PythonError>([
   ['ERR_HANDLER_NOT_FOUND', HandlerError],
   ['ERR_HANDLER_SYNTAX', HandlerError],
@@ -120,6 +141,7 @@ const CLASS_OF_CODE: ReadonlyMap<string, typeof PythonError> = new Map<string, t
   ['ERR_RESULT_TYPE', ResultError],
   ['ERR_RESULT_ENCODE', ResultError],
   ['ERR_INTERRUPTED', PythonInterruptedError],
+  ['ERR_PYTHON_CRASH', PythonCrashError],
 ])
 
 /** One or more options are wrong (`ERR_OPTION`); all problems are reported at once. */
@@ -248,7 +270,7 @@ export class NativeLoadError extends RxjsPythonError {
 }
 
 function describe(report: ErrorReport, { handler, batchSize }: ErrorPlace): string {
-  const what = report.message ? `${report.type}: ${report.message}` : report.type
+  const what = report.type && report.message ? `${report.type}: ${report.message}` : report.type || report.message
   if (handler === undefined) return what
   const item = report.item === null ? '' : `item ${report.item}`
   const batch = batchSize === undefined ? '' : `batch of ${batchSize}`

@@ -10,6 +10,8 @@ export enum Crossing {
   Pin = 1,
   /** Its memory was made by `allocate` and is lent. */
   Owned = 2,
+  /** Its buffer is detached now, and its memory kept. */
+  Take = 3,
 }
 
 /** What a block of results holds; the same numbers as in native/queue/result_channel.h. */
@@ -36,6 +38,8 @@ export interface NativeChannel {
    * list of buffers; null for a text too long for JavaScript. A number is the size that the inbox must have first; undefined means that nothing is left.
    */
   next(): string | (string | null)[] | ArrayBuffer[] | null | number | undefined
+  /** Tells V8 of the large buffers that `next` gave; it may collect its heap now. */
+  account(): void
   setInbox(numbers: Int32Array): void
   setOutbox(numbers: Int32Array): void
   ref(): void
@@ -44,10 +48,15 @@ export interface NativeChannel {
 
 export interface NativePoolOptions {
   id: number
+  /** Empty where the Python has none, which does for worker processes. */
   library: string
   executable: string
   pythonDir: string
-  isolation: 'shared' | 'namespace'
+  isolation: 'shared' | 'namespace' | 'process'
+  /** Of worker processes: `NAME=value`. */
+  environment: string[]
+  /** Milliseconds that an interrupted call has to end before its interpreter is given up. */
+  grace: number
   /** JSON for the Python side's Host. */
   host: string
 }
@@ -57,7 +66,8 @@ export interface NativePool {
   /** Starts an interpreter and returns its seat; the call's result says when it is ready. */
   start(call: number): number
   stop(seat: number, call: number): void
-  defineHandler(handler: number, codecIn: number, codecOut: number, exact: boolean): void
+  /** `request` is what opens the handler in an interpreter that has not got it yet (JSON). */
+  defineHandler(handler: number, codecIn: number, codecOut: number, exact: boolean, request: string): void
   /** Sends the calls that the first `numbers` integers of the outbox describe; `narrow`: no unit is above U+00FF. */
   submit(text: string | string[], units: number, numbers: number, narrow: boolean): void
   submitBinary(call: number, seat: number, handler: number, views: ArrayBufferView[], crossings: Uint8Array): void
@@ -66,13 +76,26 @@ export interface NativePool {
   /** 0: not there any more (its result is on its way), 1: removed before it ran, 2: running, and asked to stop. */
   cancel(call: number): 0 | 1 | 2
   waiting(): number
+  counters(): PoolCounters
+}
+
+/** What became of a pool's interpreters since it was opened. */
+export interface PoolCounters {
+  /** Worker processes that ended by themselves. */
+  crashes: number
+  /** Interpreters that were given up because a call did not stop. */
+  stuck: number
+  /** Interpreters that were started in place of such. */
+  restarts: number
 }
 
 export interface Native {
   NativeChannel: new (wake: () => void) => NativeChannel
   NativePool: new (channel: NativeChannel, options: NativePoolOptions) => NativePool
-  /** Null when there is no memory. */
-  allocate(bytes: number): ArrayBuffer | null
+  /** Null when there is no memory. `shareable` memory can be mapped by worker processes, too. */
+  allocate(bytes: number, shareable: boolean): ArrayBuffer | null
+  /** Whether the memory of one buffer can be taken, `Crossing.Take`. */
+  readonly canTake: boolean
   /** Null where isolation 'namespace' works, else the reason why not. */
   namespaces(): string | null
   /** Null when another process holds the lock. */

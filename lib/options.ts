@@ -3,7 +3,10 @@ import { OptionError } from './errors'
 import type { CallOptions, CodecName, HandlerMode, HandlerSpec } from './pool/handler'
 
 /** How the interpreters of a pool share the process. */
-export type Isolation = 'auto' | 'shared' | 'namespace'
+export type Isolation = 'auto' | 'shared' | 'namespace' | 'process'
+
+/** What becomes of a batch whose worker process crashed. */
+export type OnCrash = 'fail' | 'retry'
 
 /** Options of `PythonPool.open`. */
 export interface PoolOptions {
@@ -17,6 +20,19 @@ export interface PoolOptions {
   size?: number | { min?: number; max?: number }
   /** Default `'auto'`. */
   isolation?: Isolation
+  /**
+   * Isolation `process`: what becomes of the batch that ran when its worker process crashed. `'fail'` (default): it fails
+   * with `ERR_PYTHON_CRASH`. `'retry'`: it runs once more, then in parts until the item that crashes Python is found, so a
+   * handler must not mind that an item comes twice.
+   */
+  onCrash?: OnCrash
+  /**
+   * Milliseconds that a call has to end after it was interrupted (default 2000). Then its interpreter counts as stuck:
+   * another one takes its place, and a worker process is killed.
+   */
+  grace?: number
+  /** Isolation `process`: variables for the worker processes beside those that Python needs; undefined takes one away. */
+  env?: Readonly<Record<string, string | undefined>>
   /** A name for errors, threads and logs (default `'python'`). */
   name?: string
   /** Called with each line of progress while an environment for `requirements` is made; default: standard error. */
@@ -30,6 +46,9 @@ export interface CompletePoolOptions {
   requirements: string | undefined
   size: { min: number; max: number }
   isolation: Isolation
+  onCrash: OnCrash
+  grace: number
+  env: Readonly<Record<string, string | undefined>>
   name: string
   onProgress: ((line: string) => void) | undefined
 }
@@ -56,8 +75,21 @@ export interface CompleteHandlerOptions {
   seed: unknown
 }
 
-const POOL_KEYS = ['python', 'path', 'requirements', 'size', 'isolation', 'name', 'onProgress']
-const ISOLATIONS: readonly Isolation[] = ['auto', 'shared', 'namespace']
+const POOL_KEYS = [
+  'python',
+  'path',
+  'requirements',
+  'size',
+  'isolation',
+  'onCrash',
+  'grace',
+  'env',
+  'name',
+  'onProgress',
+]
+const ISOLATIONS: readonly Isolation[] = ['auto', 'shared', 'namespace', 'process']
+const ON_CRASH: readonly OnCrash[] = ['fail', 'retry']
+const GRACE = 2000
 const CODECS: readonly CodecName[] = ['string', 'json', 'buffer', 'array']
 const MODES: readonly HandlerMode[] = ['map', 'filter', 'flatMap', 'scan']
 const CALL_KEYS: readonly string[] = ['timeout', 'signal', 'transfer']
@@ -80,6 +112,9 @@ export function validatePoolOptions(options: PoolOptions = {}): CompletePoolOpti
     requirements: check.text('requirements', options.requirements),
     size: checkSize(check, options.size),
     isolation: check.oneOf('isolation', options.isolation, ISOLATIONS) ?? 'auto',
+    onCrash: check.oneOf('onCrash', options.onCrash, ON_CRASH) ?? 'fail',
+    grace: check.whole('grace', options.grace, 1, MAX_TIME) ?? GRACE,
+    env: checkEnv(check, options.env),
     name: check.text('name', options.name) ?? 'python',
     onProgress,
   }
@@ -151,6 +186,21 @@ function checkFolders(check: Checker, path: unknown): readonly string[] {
   if (folders.every((folder) => typeof folder === 'string' && isText(folder))) return [...folders] as string[]
   check.problem("'path' must be a folder or a list of folders", path)
   return []
+}
+
+function checkEnv(check: Checker, env: unknown): Readonly<Record<string, string | undefined>> {
+  if (env === undefined) return {}
+  if (typeof env === 'object' && env !== null && !Array.isArray(env)) {
+    const wrong = Object.entries(env).find(
+      ([name, value]) =>
+        !isText(name) ||
+        name.includes('=') ||
+        (value !== undefined && (typeof value !== 'string' || value.includes('\0'))),
+    )
+    if (wrong === undefined) return { ...(env as Record<string, string | undefined>) }
+  }
+  check.problem("'env' must be an object of texts by the names of variables", env)
+  return {}
 }
 
 function checkSize(check: Checker, size: unknown): { min: number; max: number } {

@@ -12,10 +12,8 @@ build_with() {
 find_python() {
   local found
   found=$(node --import=tsx -e "
-    import('./test/fixtures/python.ts').then(async ({ testPythonInfo }) => {
-      const { library, executable } = await testPythonInfo()
-      console.log(library + '\n' + executable)
-    })")
+    const { testPythonInfo } = require('./test/fixtures/python.ts')
+    testPythonInfo().then(({ library, executable }) => console.log(library + '\\n' + executable))")
   library=$(echo "$found" | sed -n 1p)
   executable=$(echo "$found" | sed -n 2p)
 }

@@ -69,7 +69,7 @@ export function arrayHopProbe(limit: number): Probe {
     async run(context) {
       const answers: ArrayHopAnswer[] = []
       for (let round = 0; round < Math.min(context.rounds, 3); round += 1) {
-        answers.push(await start<ArrayHopAnswer>('array-hop', {}, context))
+        answers.push(await start<ArrayHopAnswer>('array-hop', {}, context, ['--expose-gc']))
       }
       const hops = ways.map(([way]) => {
         const large = median(answers.map((answer) => answer.hops[way].largeUs))

@@ -50,9 +50,10 @@ const ownedBuffers = new WeakSet<ArrayBufferLike>()
  * A typed array in memory that JavaScript and Python may both hold.
  *
  * @param length elements
+ * @param shareable by worker processes, too
  * @throws RangeError when there is not enough memory
  */
-export function allocate<T extends TypedArray>(type: TypedArrayConstructor<T>, length: number): T {
+export function allocate<T extends TypedArray>(type: TypedArrayConstructor<T>, length: number, shareable = false): T {
   if (typeof type !== 'function' || !(CONSTRUCTORS as readonly unknown[]).includes(type)) {
     throw new TypeError('allocate: the first argument must be a typed array class such as Float64Array')
   }
@@ -61,7 +62,7 @@ export function allocate<T extends TypedArray>(type: TypedArrayConstructor<T>, l
     throw new RangeError(`allocate: the length must be a whole number of elements, got ${length}`)
   }
   if (bytes === 0) return new type(new ArrayBuffer(0))
-  const buffer = native().allocate(bytes)
+  const buffer = native().allocate(bytes, shareable)
   if (buffer === null) throw new RangeError(`allocate: not enough memory for ${bytes} bytes`)
   ownedBuffers.add(buffer)
   return new type(buffer, 0, length)
@@ -71,13 +72,18 @@ export function allocate<T extends TypedArray>(type: TypedArrayConstructor<T>, l
  * The items of a buffer batch, or the one typed array of an array call.
  *
  * @param transfer detaches the items' ArrayBuffers, as `postMessage` does, so that nothing is copied
+ * @param now the batch is sent at once: a single buffer can then be detached by the native side
  */
-export function encodeBinary(items: readonly unknown[], arrays: boolean, transfer: boolean): BinaryBatch {
+export function encodeBinary(items: readonly unknown[], arrays: boolean, transfer: boolean, now: boolean): BinaryBatch {
   const views: ArrayBufferView[] = new Array(items.length)
   const crossings = new Uint8Array(items.length)
   for (let i = 0; i < items.length; i++) views[i] = viewOf(items[i], i, arrays)
-  if (transfer) transferAll(views)
-  for (let i = 0; i < views.length; i++) crossings[i] = crossingOf(views[i]!.buffer, transfer)
+  const take = transfer && now && native().canTake && isOneBuffer(views)
+  if (transfer && !take) transferAll(views)
+  for (let i = 0; i < views.length; i++) {
+    const crossing = crossingOf(views[i]!.buffer, transfer)
+    crossings[i] = take && crossing === Crossing.Pin ? Crossing.Take : crossing
+  }
   return { views, crossings }
 }
 
@@ -111,6 +117,12 @@ function viewOf(item: unknown, index: number, arrays: boolean): ArrayBufferView 
   throw new EncodeError(`the codec 'buffer' carries Uint8Arrays and other views, got ${nameOf(item)}`, {
     itemIndex: index,
   })
+}
+
+/** Whether all views lie on the same ordinary buffer. */
+function isOneBuffer(views: readonly ArrayBufferView[]): boolean {
+  const buffer = views[0]?.buffer
+  return types.isArrayBuffer(buffer) && buffer.byteLength > 0 && views.every((view) => view.buffer === buffer)
 }
 
 /** Moves the views to buffers that nobody else holds, which therefore cannot be detached any more. */

@@ -40,6 +40,11 @@ export class Channel {
   private readonly freeNumbers: number[] = []
   private awaited = 0
   private draining = false
+  private accounting = false
+  private readonly account = () => {
+    this.accounting = false
+    this.native.account()
+  }
   private writer: OutboxWriter | undefined
   private readonly receivers = new Map<number, OutputReceiver>()
   private nextPool = 1
@@ -190,6 +195,10 @@ export class Channel {
   }
 
   private takeArrays(buffers: ArrayBuffer[]): void {
+    if (!this.accounting) {
+      this.accounting = true
+      setImmediate(this.account)
+    }
     const number = this.inbox[BLOCK_HEADER]!
     const count = this.inbox[BLOCK_HEADER + 2]!
     const call = this.calls[number]

@@ -88,7 +88,8 @@ export class PythonHandler<I, O> implements Handler<I, O> {
     const codecIn = CODEC_NUMBERS[this.codec]
     // A filter answers with one text of 0 and 1, whatever its items are.
     const codecOut = this.mode === 'filter' ? CODEC_NUMBERS.string : codecIn
-    pool.calls.native.defineHandler(this.id, codecIn, codecOut, this.mode === 'map' || this.mode === 'scan')
+    const exact = this.mode === 'map' || this.mode === 'scan'
+    pool.calls.native.defineHandler(this.id, codecIn, codecOut, exact, this.request())
     this.seat = this.mode === 'scan' ? pool.calls.nextSeat() : -1
     this.ready = this.open()
     // Reported by the first call; an error that nobody calls for is nobody's error.
@@ -148,19 +149,16 @@ export class PythonHandler<I, O> implements Handler<I, O> {
 
   /** Loads the function in every interpreter that may be asked to run it. */
   private async open(): Promise<void> {
-    const request = {
-      op: 'open',
-      id: this.id,
-      spec: this.spec,
-      init: this.init,
-      mode: this.mode,
-      codec: this.codec,
-    }
-    const { seed } = this.options
-    const text = JSON.stringify(request)
-    const withSeed = seed === undefined ? text : `${text.slice(0, -1)},"seed":${writeSeed(seed)}}`
-    await this.pool.calls.controlHosts(withSeed, this.seat, this.name)
+    await this.pool.calls.controlHosts(this.request(), this.seat, this.name)
     this.isReady = true
+  }
+
+  /** What asks an interpreter to load the function (JSON). */
+  private request(): string {
+    const { id, spec, init, mode, codec } = this
+    const text = JSON.stringify({ op: 'open', id, spec, init, mode, codec })
+    const { seed } = this.options
+    return seed === undefined ? text : `${text.slice(0, -1)},"seed":${writeSeed(seed)}}`
   }
 
   private async forget(): Promise<void> {
@@ -215,7 +213,7 @@ export class PythonHandler<I, O> implements Handler<I, O> {
         this.sendJson(call, encodeJson(batch as readonly unknown[]), (batch as readonly unknown[]).length)
         break
       default:
-        this.sendBinary(call, this.encodeBinary(batch, options))
+        this.sendBinary(call, this.encodeBinary(batch, options, true))
     }
   }
 
@@ -232,7 +230,7 @@ export class PythonHandler<I, O> implements Handler<I, O> {
         return () => this.sendJson(call, text, length)
       }
       default: {
-        const encoded = this.encodeBinary(batch, options)
+        const encoded = this.encodeBinary(batch, options, false)
         keepBinary(encoded)
         return () => this.sendBinary(call, encoded)
       }
@@ -253,13 +251,13 @@ export class PythonHandler<I, O> implements Handler<I, O> {
     calls.submitText(call, this.id, this.seat, count, text, text.length, 0)
   }
 
-  private encodeBinary(batch: Batch<I>, options: CallOptions): BinaryBatch {
+  private encodeBinary(batch: Batch<I>, options: CallOptions, now: boolean): BinaryBatch {
     const arrays = this.codec === 'array'
     const items = arrays && !Array.isArray(batch) ? [batch] : (batch as readonly unknown[])
     if (arrays && items.length !== 1) {
       throw new EncodeError(`the codec 'array' carries one typed array a call, got ${items.length}`)
     }
-    return encodeBinary(items, arrays, options.transfer === true)
+    return encodeBinary(items, arrays, options.transfer === true, now)
   }
 
   private sendBinary(call: PendingCall, { views, crossings }: BinaryBatch): void {

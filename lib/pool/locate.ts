@@ -4,7 +4,7 @@ import { delimiter, isAbsolute, join, resolve, sep } from 'node:path'
 import { PythonNotFoundError, PythonUnusableError } from '../errors'
 import { type PythonInfo, probePython } from './probe'
 
-export type { PythonInfo } from './probe'
+export { noLibraryError, type PythonInfo } from './probe'
 
 /**
  * Finds the Python to embed and asks it, once, what it is.

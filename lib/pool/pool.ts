@@ -2,7 +2,7 @@ import { EventEmitter } from 'node:events'
 import { resolve } from 'node:path'
 import { allocate, type TypedArray, type TypedArrayConstructor } from '../codec/binary'
 import { PoolClosedError, PythonError, PythonStartError } from '../errors'
-import { native } from '../native'
+import { native, type PoolCounters } from '../native'
 import {
   type CompletePoolOptions,
   type HandlerModeOptions,
@@ -14,9 +14,10 @@ import {
 import { pythonRoot } from '../package-root'
 import { PoolCalls } from './calls'
 import { threadChannel } from './channel'
+import { workerEnvironment } from './environment'
 import { type ArrayHandler, type Handler, type HandlerSpec, PythonHandler } from './handler'
-import { chooseIsolation, type IsolationChoice } from './isolation'
-import { locatePython, type PythonInfo } from './locate'
+import { chooseIsolation, fallback, type IsolationChoice, type IsolationMode } from './isolation'
+import { locatePython, noLibraryError, type PythonInfo } from './locate'
 import { lockByFlock } from './lock'
 import { ensureEnvironment } from './requirements'
 
@@ -31,11 +32,11 @@ export interface LogRecord {
 }
 
 /** What a pool is and does, as of now. */
-export interface PoolInfo {
+export interface PoolInfo extends PoolCounters {
   name: string
   python: PythonInfo
   /** The isolation in use, and why where `auto` chose it. */
-  isolation: 'shared' | 'namespace'
+  isolation: IsolationMode
   reason: string
   size: number
   /** Calls without a result, those that run included. */
@@ -81,10 +82,12 @@ export class PythonPool extends EventEmitter<PoolEvents> implements AsyncDisposa
     })
     const handle = new (native().NativePool)(this.channel.native, {
       id: this.id,
-      library: python.library,
+      library: python.library ?? '',
       executable: python.executable,
       pythonDir: pythonRoot,
       isolation: isolation.mode,
+      environment: workerEnvironment(process.env, options.env),
+      grace: options.grace,
       host: JSON.stringify({ path: this.path, name: options.name }),
     })
     this.calls = new PoolCalls(handle, this.channel, [], [])
@@ -108,14 +111,15 @@ export class PythonPool extends EventEmitter<PoolEvents> implements AsyncDisposa
         ...(onProgress === undefined ? {} : { onProgress: (step) => onProgress(step.message) }),
       })
     }
-    const choice = chooseIsolation(complete, python)
-    try {
-      return await PythonPool.started(complete, python, choice)
-    } catch (error) {
-      const conflict = error instanceof PythonStartError && error.code === 'ERR_PYTHON_CONFLICT'
-      if (!conflict || complete.isolation !== 'auto' || native().namespaces() !== null) throw error
-      const reason = 'another Python already runs in this process'
-      return await PythonPool.started(complete, python, { mode: 'namespace', reason })
+    let choice: IsolationChoice | undefined = chooseIsolation(complete, python)
+    if (choice.mode !== 'process' && python.library === null) throw noLibraryError(python)
+    for (;;) {
+      try {
+        return await PythonPool.started(complete, python, choice)
+      } catch (error) {
+        choice = complete.isolation === 'auto' ? fallback(choice, error) : undefined
+        if (choice === undefined) throw error
+      }
     }
   }
 
@@ -168,7 +172,7 @@ export class PythonPool extends EventEmitter<PoolEvents> implements AsyncDisposa
    * @throws RangeError when there is not enough memory
    */
   allocate<T extends TypedArray>(type: TypedArrayConstructor<T>, length: number): T {
-    return allocate(type, length)
+    return allocate(type, length, this.isolation.mode === 'process')
   }
 
   info(): PoolInfo {
@@ -181,6 +185,7 @@ export class PythonPool extends EventEmitter<PoolEvents> implements AsyncDisposa
       pending: this.calls.pending,
       waiting: this.isClosed ? 0 : this.calls.native.waiting(),
       closed: this.isClosed,
+      ...this.calls.native.counters(),
     }
   }
 

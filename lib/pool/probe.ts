@@ -13,8 +13,8 @@ export interface PythonInfo {
   prefix: string
   /** `sys.base_prefix`: the installation that the environment was made from. */
   basePrefix: string
-  /** The path of the shared library, libpython. */
-  library: string
+  /** The path of the shared library, libpython; null where there is none, which isolation `process` does without. */
+  library: string | null
   /** Built without a GIL (`Py_GIL_DISABLED`). */
   freeThreaded: boolean
   /** Built with `Py_DEBUG`. */
@@ -26,8 +26,7 @@ export interface PythonInfo {
 }
 
 /** What _probe.py prints: a PythonInfo that may not be usable, and what is needed to say why. */
-interface Answer extends Omit<PythonInfo, 'library'> {
-  library: string | null
+interface Answer extends PythonInfo {
   searched: string[]
   machine: string
   bits: number
@@ -77,9 +76,20 @@ export async function probePython(executable: string, env: NodeJS.ProcessEnv, cw
         'install a Python for the same architecture.',
     )
   }
-  if (answer.library === null) {
-    throw new PythonUnusableError('ERR_PYTHON_NO_SHARED_LIBRARY', executable, noLibrary(answer))
-  }
+  const info = infoOf(executable, answer)
+  if (info.library === null) libraries.set(info.executable, noLibrary(answer))
+  return info
+}
+
+/** By executable: why there is no shared library, and what to do. */
+const libraries = new Map<string, string>()
+
+/** For a Python that was found to have no shared library, where one is needed. */
+export function noLibraryError({ executable }: PythonInfo): PythonUnusableError {
+  return new PythonUnusableError('ERR_PYTHON_NO_SHARED_LIBRARY', executable, libraries.get(executable) ?? '')
+}
+
+function infoOf(executable: string, answer: Answer): PythonInfo {
   return {
     version: answer.version,
     executable: answer.executable || executable,
@@ -150,7 +160,7 @@ function noLibrary(answer: Answer): string {
   const [major, minor] = answer.version
   const name = `libpython${major}.${minor}${answer.freeThreaded ? 't' : ''}`
   const shown = answer.searched.slice(0, 6).map((path) => `\n  - ${path}`)
-  return `it has no shared library (${name}.so), which is what a program embeds. ${remedy(answer, name)} Looked at:${shown.join('')}`
+  return `it has no shared library (${name}.so), which is what a program embeds. ${remedy(answer, name)} Or use isolation 'process', which needs none. Looked at:${shown.join('')}`
 }
 
 function remedy({ basePrefix, version: [major, minor, micro], freeThreaded }: Answer, name: string): string {

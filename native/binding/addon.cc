@@ -4,6 +4,7 @@
 #include <cerrno>
 #include <cstring>
 
+#include "binding/backing_store.h"
 #include "binding/channel.h"
 #include "binding/external_memory.h"
 #include "binding/pool.h"
@@ -12,10 +13,13 @@
 namespace rxp {
 namespace {
 
-// allocate(bytes): an ArrayBuffer whose memory Python may hold too; null when there is none.
+// allocate(bytes, shareable): an ArrayBuffer whose memory Python may hold too, in worker processes
+// as well if it is to be shareable; null when there is none.
 Napi::Value allocate(const Napi::CallbackInfo& info) {
   auto size = static_cast<size_t>(info[0].As<Napi::Number>().Int64Value());
-  MemoryBlock* block = MemoryBlock::allocate(size);
+  bool shareable = info[1].As<Napi::Boolean>().Value();
+  MemoryBlock* block = shareable ? MemoryBlock::allocate_shareable(size) : nullptr;
+  if (block == nullptr) block = MemoryBlock::allocate(size);
   if (block == nullptr) return info.Env().Null();
   return Napi::Value(info.Env(), wrap_block(info.Env(), block));
 }
@@ -46,6 +50,7 @@ Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   exports.Set("NativeChannel", ChannelBinding::define(env));
   exports.Set("NativePool", PoolBinding::define(env));
   exports.Set("allocate", Napi::Function::New<allocate>(env, "allocate"));
+  exports.Set("canTake", Napi::Boolean::New(env, can_take_backing_store()));
   exports.Set("namespaces", Napi::Function::New<namespaces>(env, "namespaces"));
   exports.Set("lockFile", Napi::Function::New<lock_file>(env, "lockFile"));
   exports.Set("unlockFile", Napi::Function::New<unlock_file>(env, "unlockFile"));

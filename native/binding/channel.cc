@@ -18,6 +18,9 @@ constexpr size_t kResultHeader = 3;
 // Code units from which a text is cut into pieces.
 constexpr size_t kPieceUnits = 32 << 10;
 
+// Smaller ArrayBuffers are not worth the calls.
+constexpr size_t kHideFrom = 1 << 20;
+
 ThreadState::Box box_of(const Napi::Value& value) {
   auto array = value.As<Napi::Int32Array>();
   return {array.Data(), array.ElementLength()};
@@ -28,9 +31,7 @@ ThreadState::Box box_of(const Napi::Value& value) {
 class ThreadState::ThreadSafeWaker : public ResultChannel::Waker {
  public:
   explicit ThreadSafeWaker(napi_threadsafe_function function) : function_(function) {}
-  void wake() override {
-    napi_call_threadsafe_function(function_, nullptr, napi_tsfn_nonblocking);
-  }
+  void wake() override { napi_call_threadsafe_function(function_, nullptr, napi_tsfn_nonblocking); }
 
  private:
   napi_threadsafe_function function_;
@@ -88,6 +89,19 @@ void ThreadState::free_trash() {
   for (napi_ref reference : trash) napi_delete_reference(env_, reference);
 }
 
+void ThreadState::hide(size_t bytes) {
+  int64_t total = 0;
+  hidden_ += static_cast<int64_t>(bytes);
+  napi_adjust_external_memory(env_, -static_cast<int64_t>(bytes), &total);
+}
+
+void ThreadState::account() {
+  int64_t total = 0;
+  int64_t bytes = hidden_;
+  hidden_ = 0;
+  if (bytes > 0) napi_adjust_external_memory(env_, bytes, &total);
+}
+
 void ThreadState::ref() { napi_ref_threadsafe_function(env_, function_); }
 void ThreadState::unref() { napi_unref_threadsafe_function(env_, function_); }
 
@@ -105,6 +119,7 @@ Napi::Function ChannelBinding::define(Napi::Env env) {
                      {InstanceMethod<&ChannelBinding::next>("next"),
                       InstanceMethod<&ChannelBinding::set_inbox>("setInbox"),
                       InstanceMethod<&ChannelBinding::set_outbox>("setOutbox"),
+                      InstanceMethod<&ChannelBinding::account>("account"),
                       InstanceMethod<&ChannelBinding::ref>("ref"),
                       InstanceMethod<&ChannelBinding::unref>("unref")});
 }
@@ -129,8 +144,9 @@ void ChannelBinding::set_outbox(const Napi::CallbackInfo& info) {
   state_->outbox = box_of(info[0]);
 }
 
-// The next block of results: a string or an array of strings or ArrayBuffers, described in the inbox; a number
-// when the inbox has to hold that many integers first; undefined when nothing is left.
+// The next block of results: a string or an array of strings or ArrayBuffers, described in the
+// inbox; a number when the inbox has to hold that many integers first; undefined when nothing is
+// left.
 Napi::Value ChannelBinding::next(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
   ResultBlock* block = state_->channel()->front();
@@ -197,6 +213,8 @@ Napi::Value ChannelBinding::take_items(Napi::Env env, ResultBlock& block) {
     } else {
       last_block = item.block;
       place = static_cast<int32_t>(count);
+      size_t bytes = item.block != nullptr ? item.block->size() : item.size;
+      if (bytes >= kHideFrom) state_->hide(bytes);
       buffers[count++] = make_array_buffer(env, item);
     }
     numbers[0] = place;

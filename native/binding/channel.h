@@ -25,10 +25,15 @@ class ThreadState : public std::enable_shared_from_this<ThreadState> {
   const std::shared_ptr<ResultChannel>& channel() const { return channel_; }
   void add_pool(const std::shared_ptr<Pool>& pool);
 
-  // Keeps a JavaScript object alive until the block's last reference is dropped (rule M3). JavaScript
-  // thread only, like ref() and unref(), which say whether results are awaited.
+  // Keeps a JavaScript object alive until the block's last reference is dropped (rule M3).
+  // JavaScript thread only, like ref() and unref(), which say whether results are awaited.
   MemoryBlock* pin(napi_value object, void* data, size_t size);
   void free_trash();
+  // V8 collects its heap as soon as it hears of a large ArrayBuffer. hide() keeps one from it that
+  // is about to be made, account() tells it of all of them: later, when the result has been
+  // delivered.
+  void hide(size_t bytes);
+  void account();
   void ref();
   void unref();
   void leave();
@@ -53,6 +58,7 @@ class ThreadState : public std::enable_shared_from_this<ThreadState> {
   std::vector<std::weak_ptr<Pool>> pools_;
   std::mutex trash_mutex_;
   std::vector<napi_ref> trash_;
+  int64_t hidden_ = 0;
   bool left_ = false;
 };
 
@@ -67,6 +73,7 @@ class ChannelBinding : public Napi::ObjectWrap<ChannelBinding> {
   Napi::Value next(const Napi::CallbackInfo& info);
   void set_inbox(const Napi::CallbackInfo& info);
   void set_outbox(const Napi::CallbackInfo& info);
+  void account(const Napi::CallbackInfo&) { state_->account(); }
   void ref(const Napi::CallbackInfo&) { state_->ref(); }
   void unref(const Napi::CallbackInfo&) { state_->unref(); }
   Napi::Value take_text(Napi::Env env, ResultBlock& block);

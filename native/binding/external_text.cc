@@ -20,8 +20,8 @@ CreateExternal find_create_external() {
       dlsym(RTLD_DEFAULT, "node_api_create_external_string_latin1"));
 }
 
-// Buffers of one size, for texts come and go by the thousand. Leaked on purpose: strings of a Worker
-// that ends are finalised late.
+// Buffers of one size, for texts come and go by the thousand. Leaked on purpose: strings of a
+// Worker that ends are finalised late.
 constexpr size_t kBufferSize = 64 << 10;
 constexpr size_t kKeptBuffers = 256;
 struct Buffers {

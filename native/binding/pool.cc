@@ -2,6 +2,10 @@
 
 #include <cstring>
 
+#include "process/remote_interpreter.h"
+
+#include "binding/backing_store.h"
+
 namespace rxp {
 namespace {
 
@@ -10,7 +14,7 @@ namespace {
 constexpr size_t kCallHeader = 6;
 
 // How an item of a binary call crosses.
-enum class Crossing : uint8_t { kCopy = 0, kPin = 1, kOwned = 2 };
+enum class Crossing : uint8_t { kCopy = 0, kPin = 1, kOwned = 2, kTake = 3 };
 
 int32_t int_at(const Napi::CallbackInfo& info, size_t index) {
   int32_t value = 0;
@@ -20,6 +24,18 @@ int32_t int_at(const Napi::CallbackInfo& info, size_t index) {
 
 std::string string_field(const Napi::Object& object, const char* name) {
   return object.Get(name).As<Napi::String>().Utf8Value();
+}
+
+WorkerProgram worker_program(const Napi::Object& options) {
+  WorkerProgram program;
+  program.executable = string_field(options, "executable");
+  program.python_dir = string_field(options, "pythonDir");
+  program.grace = options.Get("grace").As<Napi::Number>().Int32Value();
+  auto environment = options.Get("environment").As<Napi::Array>();
+  for (uint32_t i = 0; i < environment.Length(); i++) {
+    program.environment.push_back(environment.Get(i).As<Napi::String>().Utf8Value());
+  }
+  return program;
 }
 
 size_t element_size(napi_typedarray_type type) {
@@ -43,6 +59,7 @@ View view_of(napi_env env, napi_value array) {
   napi_get_typedarray_info(env, array, &view.type, &elements, &data, &view.buffer, &view.offset);
   view.size = elements * element_size(view.type);
   view.base = static_cast<char*>(data) - (data == nullptr ? 0 : view.offset);
+  view.buffer_size = view.offset + view.size;
   return view;
 }
 
@@ -83,16 +100,17 @@ bool read_texts(napi_env env, napi_value texts, bool pieces, size_t size, bool n
 }  // namespace
 
 Napi::Function PoolBinding::define(Napi::Env env) {
-  return DefineClass(env, "NativePool",
-                     {InstanceMethod<&PoolBinding::start>("start"),
-                      InstanceMethod<&PoolBinding::stop>("stop"),
-                      InstanceMethod<&PoolBinding::define_handler>("defineHandler"),
-                      InstanceMethod<&PoolBinding::submit>("submit"),
-                      InstanceMethod<&PoolBinding::submit_binary>("submitBinary"),
-                      InstanceMethod<&PoolBinding::control>("control"),
-                      InstanceMethod<&PoolBinding::forget>("forget"),
-                      InstanceMethod<&PoolBinding::cancel>("cancel"),
-                      InstanceMethod<&PoolBinding::waiting>("waiting")});
+  return DefineClass(
+      env, "NativePool",
+      {InstanceMethod<&PoolBinding::start>("start"), InstanceMethod<&PoolBinding::stop>("stop"),
+       InstanceMethod<&PoolBinding::define_handler>("defineHandler"),
+       InstanceMethod<&PoolBinding::submit>("submit"),
+       InstanceMethod<&PoolBinding::submit_binary>("submitBinary"),
+       InstanceMethod<&PoolBinding::control>("control"),
+       InstanceMethod<&PoolBinding::forget>("forget"),
+       InstanceMethod<&PoolBinding::cancel>("cancel"),
+       InstanceMethod<&PoolBinding::counters>("counters"),
+       InstanceMethod<&PoolBinding::waiting>("waiting")});
 }
 
 PoolBinding::PoolBinding(const Napi::CallbackInfo& info) : Napi::ObjectWrap<PoolBinding>(info) {
@@ -102,10 +120,18 @@ PoolBinding::PoolBinding(const Napi::CallbackInfo& info) : Napi::ObjectWrap<Pool
   runtime.library = string_field(options, "library");
   runtime.executable = string_field(options, "executable");
   runtime.python_dir = string_field(options, "pythonDir");
-  runtime.isolation = string_field(options, "isolation") == "namespace" ? Isolation::kNamespace
-                                                                        : Isolation::kShared;
-  pool_ = std::make_shared<Pool>(options.Get("id").As<Napi::Number>().Int32Value(),
-                                 state_->channel(), runtime, string_field(options, "host"));
+  std::string isolation = string_field(options, "isolation");
+  runtime.isolation = isolation == "namespace" ? Isolation::kNamespace : Isolation::kShared;
+  Pool::RemoteFactory remote;
+  if (isolation == "process") {
+    runtime.isolation = Isolation::kProcess;
+    remote = [program = worker_program(options)](std::shared_ptr<Pool> pool, int seat) {
+      return std::make_shared<RemoteInterpreter>(std::move(pool), seat, program);
+    };
+  }
+  pool_ =
+      std::make_shared<Pool>(options.Get("id").As<Napi::Number>().Int32Value(), state_->channel(),
+                             runtime, string_field(options, "host"), std::move(remote));
   state_->add_pool(pool_);
 }
 
@@ -118,16 +144,17 @@ void PoolBinding::stop(const Napi::CallbackInfo& info) {
 }
 
 void PoolBinding::define_handler(const Napi::CallbackInfo& info) {
-  HandlerCodecs codecs;
-  codecs.in = static_cast<CodecKind>(int_at(info, 1));
-  codecs.out = static_cast<CodecKind>(int_at(info, 2));
-  codecs.exact = info[3].As<Napi::Boolean>().Value();
-  pool_->define_handler(int_at(info, 0), codecs);
+  HandlerDefinition definition;
+  definition.codecs.in = static_cast<CodecKind>(int_at(info, 1));
+  definition.codecs.out = static_cast<CodecKind>(int_at(info, 2));
+  definition.codecs.exact = info[3].As<Napi::Boolean>().Value();
+  definition.request = info[4].As<Napi::String>().Utf16Value();
+  pool_->define_handler(int_at(info, 0), std::move(definition));
 }
 
 // submit(texts, units, numbers, narrow): the calls described by the first `numbers` integers of the
-// outbox. Their texts come as one string or as an array of pieces; `narrow` says that no unit is above
-// U+00FF.
+// outbox. Their texts come as one string or as an array of pieces; `narrow` says that no unit is
+// above U+00FF.
 void PoolBinding::submit(const Napi::CallbackInfo& info) {
   auto* envelope = new Envelope;
   auto units = static_cast<size_t>(int_at(info, 1));
@@ -160,10 +187,11 @@ void PoolBinding::submit(const Napi::CallbackInfo& info) {
     from += size;
     row += kCallHeader + static_cast<size_t>(row[5]);
   }
-  pool_->queue().push(envelope);
+  pool_->push(envelope);
 }
 
-// submitBinary(call, interpreter, handler, views, crossings): one call; `crossings` is a Uint8Array.
+// submitBinary(call, interpreter, handler, views, crossings): one call; `crossings` is a
+// Uint8Array.
 void PoolBinding::submit_binary(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
   Envelope* envelope = single_envelope(info, CallKind::kBinary);
@@ -177,9 +205,12 @@ void PoolBinding::submit_binary(const Napi::CallbackInfo& info) {
 
   size_t copied = 0;
   std::vector<View> to_copy;
+  MemoryBlock* taken = nullptr;
+  // Read before anything is detached, which would empty them.
+  std::vector<View> all_views(count);
+  for (uint32_t i = 0; i < count; i++) all_views[i] = view_of(env, views.Get(i));
   for (uint32_t i = 0; i < count; i++) {
-    Napi::HandleScope scope(env);
-    View view = view_of(env, views.Get(i));
+    View& view = all_views[i];
     Segment& segment = call.segments[i];
     segment.size = view.size;
     segment.type = view.type;
@@ -193,6 +224,22 @@ void PoolBinding::submit_binary(const Napi::CallbackInfo& info) {
     if (segment.block != nullptr) {
       segment.offset = view.offset;
       segment.shared = true;
+      continue;
+    }
+    if (crossing == Crossing::kTake && view.size > 0) {
+      // All such views lie on one buffer; the first of them takes it.
+      if (taken == nullptr) {
+        taken = take_backing_store(env, view.buffer, view.base, view.buffer_size);
+      } else {
+        taken->retain();
+      }
+      if (taken == nullptr) {
+        delete envelope;
+        Napi::TypeError::New(env, "the buffer cannot be detached").ThrowAsJavaScriptException();
+        return;
+      }
+      segment.block = taken;
+      segment.offset = view.offset;
       continue;
     }
     segment.offset = copied;
@@ -211,13 +258,14 @@ void PoolBinding::submit_binary(const Napi::CallbackInfo& info) {
       Segment& segment = call.segments[i];
       if (segment.block != nullptr) continue;
       const View& view = to_copy[i];
-      if (view.size > 0) std::memcpy(block->data() + segment.offset, view.base + view.offset, view.size);
+      if (view.size > 0)
+        std::memcpy(block->data() + segment.offset, view.base + view.offset, view.size);
       block->retain();
       segment.block = block;
     }
     block->release();
   }
-  pool_->queue().push(envelope);
+  pool_->push(envelope);
 }
 
 // control(call, interpreter, text, units)
@@ -230,18 +278,28 @@ void PoolBinding::control(const Napi::CallbackInfo& info) {
     return;
   }
   envelope->calls[0].text = TextView{envelope->units.get(), units, false};
-  pool_->queue().push(envelope);
+  pool_->push(envelope);
 }
 
 // forget(call, interpreter, handler)
 void PoolBinding::forget(const Napi::CallbackInfo& info) {
   Envelope* envelope = single_envelope(info, CallKind::kForget);
   envelope->calls[0].handler = int_at(info, 2);
-  pool_->queue().push(envelope);
+  pool_->push(envelope);
 }
 
 Napi::Value PoolBinding::cancel(const Napi::CallbackInfo& info) {
   return Napi::Number::New(info.Env(), pool_->cancel(int_at(info, 0)));
+}
+
+// counters(): how often worker processes crashed, interpreters got stuck, and others replaced them.
+Napi::Value PoolBinding::counters(const Napi::CallbackInfo& info) {
+  const PoolCounters& counters = pool_->counters();
+  Napi::Object result = Napi::Object::New(info.Env());
+  result.Set("crashes", counters.crashes.load());
+  result.Set("stuck", counters.stuck.load());
+  result.Set("restarts", counters.restarts.load());
+  return result;
 }
 
 Napi::Value PoolBinding::waiting(const Napi::CallbackInfo& info) {

@@ -1,8 +1,13 @@
 #include "buffer/memory.h"
 
+#include <sys/mman.h>
+#include <unistd.h>
+
 #include <cstdlib>
 #include <mutex>
 #include <unordered_map>
+
+#include "platform/processes.h"
 
 namespace rxp {
 namespace {
@@ -11,6 +16,7 @@ namespace {
 struct Registry {
   std::mutex mutex;
   std::unordered_map<void*, MemoryBlock*> blocks;
+  uint32_t last_number = 0;
 };
 Registry& registry() {
   static Registry& instance = *new Registry;
@@ -34,7 +40,36 @@ MemoryBlock* MemoryBlock::allocate(size_t size) {
   return block;
 }
 
+MemoryBlock* MemoryBlock::allocate_shareable(size_t size) {
+  int descriptor = platform::create_memory_file(size);
+  if (descriptor < 0) return nullptr;
+  void* data = mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_SHARED, descriptor, 0);
+  if (data == MAP_FAILED) {
+    close(descriptor);
+    return nullptr;
+  }
+  auto* block = new MemoryBlock;
+  block->data_ = static_cast<char*>(data);
+  block->size_ = size;
+  block->descriptor_ = descriptor;
+  std::lock_guard<std::mutex> lock(registry().mutex);
+  block->number_ = ++registry().last_number;
+  registry().blocks.emplace(block->data_, block);
+  return block;
+}
+
+void MemoryBlock::when_gone(std::function<void()> farewell) {
+  std::lock_guard<std::mutex> lock(registry().mutex);
+  farewells_.push_back(std::move(farewell));
+}
+
 MemoryBlock* MemoryBlock::pin(void* data, size_t size, void (*undo)(void*), void* context) {
+  MemoryBlock* block = keep(data, size, undo, context);
+  block->pinned_ = true;
+  return block;
+}
+
+MemoryBlock* MemoryBlock::keep(void* data, size_t size, void (*undo)(void*), void* context) {
   auto* block = new MemoryBlock;
   block->data_ = static_cast<char*>(data);
   block->size_ = size;
@@ -66,6 +101,11 @@ void MemoryBlock::release() {
     registry().blocks.erase(data_);
   }
   std::free(allocation_);
+  if (descriptor_ >= 0) {
+    munmap(data_, size_);
+    close(descriptor_);
+    for (auto& farewell : farewells_) farewell();
+  }
   delete this;
 }
 

@@ -11,8 +11,19 @@ namespace rxp {
 namespace {
 
 // napi_typedarray_type, in its order.
-enum ArrayType { kInt8, kUint8, kUint8Clamped, kInt16, kUint16, kInt32, kUint32, kFloat32, kFloat64,
-                 kBigInt64, kBigUint64 };
+enum ArrayType {
+  kInt8,
+  kUint8,
+  kUint8Clamped,
+  kInt16,
+  kUint16,
+  kInt32,
+  kUint32,
+  kFloat32,
+  kFloat64,
+  kBigInt64,
+  kBigUint64
+};
 constexpr const char* kDtypes[] = {"|i1", "|u1", "|u1", "<i2", "<u2", "<i4",
                                    "<u4", "<f4", "<f8", "<i8", "<u8"};
 constexpr int kNoType = -1;
@@ -26,8 +37,11 @@ int type_of_format(const char* format, Py_ssize_t size) {
   if (*format == '<' || *format == '=' || *format == '@' || *format == '|') format++;
   if (*format == '\0' || format[1] != '\0') return kNoType;
   if (std::strchr("bhilqn", *format) != nullptr) {
-    return size == 1 ? kInt8 : size == 2 ? kInt16 : size == 4 ? kInt32 : size == 8 ? kBigInt64
-                                                                                    : kNoType;
+    return size == 1   ? kInt8
+           : size == 2 ? kInt16
+           : size == 4 ? kInt32
+           : size == 8 ? kBigInt64
+                       : kNoType;
   }
   if (std::strchr("BHILQNc", *format) != nullptr) {
     return size == 1   ? kUint8
@@ -95,7 +109,8 @@ BinaryCodec::BinaryCodec(Runtime& runtime) : runtime_(runtime), api_(runtime.api
 }
 
 BinaryCodec::~BinaryCodec() {
-  for (PyObject* object : {to_array_, from_array_, from_buffer_, plain_array_type_, release_name_}) {
+  for (PyObject* object :
+       {to_array_, from_array_, from_buffer_, plain_array_type_, release_name_}) {
     if (object != nullptr) api_.Py_DecRef(object);
   }
 }

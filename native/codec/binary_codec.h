@@ -6,7 +6,7 @@
 
 #include "interpreter/python_api.h"
 #include "queue/call.h"
-#include "queue/result_channel.h"
+#include "queue/result_sink.h"
 
 namespace rxp {
 
@@ -17,7 +17,8 @@ class BinaryCodec {
   explicit BinaryCodec(Runtime& runtime);
   ~BinaryCodec();
 
-  // buffer: a list of memoryviews. array: one numpy array. New reference, or null with an exception.
+  // buffer: a list of memoryviews. array: one numpy array. New reference, or null with an
+  // exception.
   PyObject* decode_buffers(const Call& call);
   PyObject* decode_array(const Call& call);
   // Ends the handler's views of this batch: a memoryview that was kept raises from now on. What
@@ -40,8 +41,8 @@ class BinaryCodec {
   PyObject* to_array_;
   PyObject* from_array_;
   PyObject* from_buffer_;
-  // numpy's ndarray, once a result was one: its memory is the whole of it. Of other types that is not
-  // known (a masked array shows its data and hides its mask), so Python looks at each.
+  // numpy's ndarray, once a result was one: its memory is the whole of it. Of other types that is
+  // not known (a masked array shows its data and hides its mask), so Python looks at each.
   PyObject* plain_array_type_ = nullptr;
   PyObject* release_name_;
 };

@@ -14,7 +14,8 @@ namespace rxp {
 // not a str or memory ran out.
 bool append_string(const PythonApi& api, PyObject* string, TextBuffer& out);
 
-// A str from code units; surrogate pairs become one code point, lone surrogates stay. New reference.
+// A str from code units; surrogate pairs become one code point, lone surrogates stay. New
+// reference.
 PyObject* make_string(const PythonApi& api, TextView text);
 
 // One per interpreter thread; keeps scratch memory between batches.

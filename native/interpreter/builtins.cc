@@ -18,7 +18,7 @@ PyObject* post_text(PyObject* text, PyObject* self, BlockKind kind, int32_t stre
   if (!append_string(py, text, buffer)) return nullptr;
   std::shared_ptr<OutputTarget> target = Interpreter::output_target(runtime);
   if (target != nullptr && buffer.size() > 0) {
-    target->channel->post_output(target->pool, kind, stream, buffer);
+    target->sink->post_output(target->pool, kind, stream, buffer);
   }
   py.Py_IncRef(py.None);
   return py.None;
@@ -32,8 +32,7 @@ PyObject* write_output(PyObject* self, PyObject* arguments) {
     return nullptr;
   }
   int overflow = 0;
-  long long stream =
-      py.PyLong_AsLongLongAndOverflow(py.PyTuple_GetItem(arguments, 0), &overflow);
+  long long stream = py.PyLong_AsLongLongAndOverflow(py.PyTuple_GetItem(arguments, 0), &overflow);
   if (stream == -1 && py.PyErr_Occurred() != nullptr) return nullptr;
   return post_text(py.PyTuple_GetItem(arguments, 1), self, BlockKind::kOutput,
                    static_cast<int32_t>(stream));
@@ -105,8 +104,7 @@ PyObject* make_builtins(Runtime& runtime) {
   if (module == nullptr) return nullptr;
   for (PyMethodDef* definition : {&write_definition, &log_definition, &interrupt_definition}) {
     PyRef function(py, py.PyCFunction_NewEx(definition, self.get(), nullptr));
-    if (!function ||
-        py.PyObject_SetAttrString(module, definition->ml_name, function.get()) != 0) {
+    if (!function || py.PyObject_SetAttrString(module, definition->ml_name, function.get()) != 0) {
       return nullptr;
     }
   }

@@ -8,7 +8,9 @@
 namespace rxp {
 namespace {
 
-void append(TextBuffer& out, const std::string& text) { out.append_ascii(text.data(), text.size()); }
+void append(TextBuffer& out, const std::string& text) {
+  out.append_ascii(text.data(), text.size());
+}
 
 std::string quoted(const std::string& text) {
   std::string result = "\"";
@@ -54,8 +56,8 @@ void write_exception_report(Runtime& runtime, Py_ssize_t item, TextBuffer& out) 
   // An interrupt may arrive while the report is written; the report wins.
   for (int attempt = 0; attempt < 2; attempt++) {
     PyRef describe(py, py.PyObject_GetAttrString(runtime.host_module(), "describe_error"));
-    PyRef text(py, describe ? py.PyObject_CallFunctionObjArgs(describe.get(), value, nullptr)
-                            : nullptr);
+    PyRef text(
+        py, describe ? py.PyObject_CallFunctionObjArgs(describe.get(), value, nullptr) : nullptr);
     if (text && append_string(py, text.get(), out)) return;
     py.PyErr_Clear();
   }

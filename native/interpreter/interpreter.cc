@@ -31,25 +31,18 @@ std::shared_ptr<OutputTarget> Interpreter::output_target(Runtime& runtime) {
   return nullptr;
 }
 
-Interpreter::Interpreter(Pool& pool, Runtime::Lease& lease, int seat)
-    : pool_(pool),
-      runtime_(*lease.runtime),
-      api_(lease.runtime->api()),
-      seat_index_(seat),
-      seat_(pool.seat(seat)),
-      home_(lease.home),
+Interpreter::Interpreter(Workplace& place, Runtime& runtime,
+                         const std::atomic<uint64_t>& interrupted)
+    : place_(place),
+      runtime_(runtime),
+      api_(runtime.api()),
+      interrupted_(interrupted),
       output_(std::make_shared<OutputTarget>()),
-      strings_(lease.runtime->api()),
-      binary_(*lease.runtime) {
-  output_->channel = pool.shared_channel();
-  output_->pool = pool.id();
+      strings_(runtime.api()),
+      binary_(runtime) {
+  output_->sink = place.sink();
+  output_->pool = place.pool_id();
   this_thread = this;
-  seat_.runtime = &runtime_;
-  seat_.home = home_;
-  seat_.ident = api_.PyThread_get_thread_ident();
-  if (home_) {
-    runtime_.set_home_poke([queue = pool.shared_from_this(), seat] { queue->queue().poke(seat); });
-  }
   auto& latest = latest_output();
   std::lock_guard<std::mutex> lock(latest.mutex);
   for (auto& [owner, target] : latest.targets) {
@@ -61,10 +54,7 @@ Interpreter::Interpreter(Pool& pool, Runtime::Lease& lease, int seat)
   latest.targets.emplace_back(&runtime_, output_);
 }
 
-Interpreter::~Interpreter() {
-  if (home_) runtime_.set_home_poke(nullptr);
-  this_thread = nullptr;
-}
+Interpreter::~Interpreter() { this_thread = nullptr; }
 
 bool Interpreter::open(int32_t call) {
   PyObject* module = runtime_.host_module();
@@ -72,23 +62,23 @@ bool Interpreter::open(int32_t call) {
   flush_output_ = api_.PyObject_GetAttrString(module, "flush_output");
   pending_output_ = api_.PyObject_GetAttrString(module, "pending_output");
   PyRef json_default(api_, api_.PyObject_GetAttrString(module, "json_default"));
-  bool ready = as_list_ != nullptr && flush_output_ != nullptr && pending_output_ != nullptr &&
-               json_default;
+  bool ready =
+      as_list_ != nullptr && flush_output_ != nullptr && pending_output_ != nullptr && json_default;
   if (ready) {
     json_decoder_ = std::make_unique<JsonDecoder>(api_, runtime_.bigint_type());
     json_encoder_ = std::make_unique<JsonEncoder>(api_, runtime_.bigint_type(), json_default.get(),
                                                   runtime_.result_encode_error());
-    host_ = pool_.shared_host;
+    host_ = place_.shared_host;
     if (host_ == nullptr) {
       PyRef type(api_, api_.PyObject_GetAttrString(module, "Host"));
-      PyRef options(api_, api_.PyUnicode_FromString(pool_.host_options().c_str()));
+      PyRef options(api_, api_.PyUnicode_FromString(place_.host_options().c_str()));
       host_ = type && options
                   ? api_.PyObject_CallFunctionObjArgs(type.get(), options.get(), nullptr)
                   : nullptr;
       // Private copies have a host each; interpreters that share a runtime share its host.
-      if (runtime_.options().isolation == Isolation::kShared) pool_.shared_host = host_;
+      if (runtime_.options().isolation == Isolation::kShared) place_.shared_host = host_;
     }
-    if (host_ != nullptr && pool_.shared_host == host_) pool_.shared_host_users++;
+    if (host_ != nullptr && place_.shared_host == host_) place_.shared_host_users++;
     ready = host_ != nullptr;
   }
   out_.clear();
@@ -98,52 +88,17 @@ bool Interpreter::open(int32_t call) {
     out_.append_ascii("null", 4);
   }
   lengths_.assign(1, static_cast<int32_t>(out_.size()));
-  pool_.channel().post_text(pool_.id(), call, ready ? ResultStatus::kOk : ResultStatus::kError,
-                            out_, lengths_);
+  output_->sink->post_text(output_->pool, call, ready ? ResultStatus::kOk : ResultStatus::kError,
+                           out_, lengths_);
   return ready;
-}
-
-void Interpreter::serve() {
-  CallQueue& queue = pool_.queue();
-  Call* finished = nullptr;
-  for (;;) {
-    runtime_.drain_reaper();
-    Call* call = next_call(finished);
-    finished = nullptr;
-    if (call == nullptr) {
-      PyThreadState* state = api_.PyEval_SaveThread();
-      call = queue.take(seat_index_);
-      api_.PyEval_RestoreThread(state);
-      if (call == nullptr) {
-        if (queue.seat_closed(seat_index_)) return;
-        continue;
-      }
-    }
-    running_ = call;
-    run(*call);
-    running_ = nullptr;
-    finished = call;
-  }
-}
-
-// The result is posted before the call ends, so an interrupt in between finds it and does no harm:
-// a signal's handler sees that the running call is another, an asynchronous exception is taken back.
-Call* Interpreter::next_call(Call* finished) {
-  CallQueue& queue = pool_.queue();
-  if (home_) return queue.next(seat_index_, finished);
-  std::lock_guard<std::mutex> lock(seat_.mutex);
-  bool interrupted = finished != nullptr && seat_.interrupted.load() == finished->ticket;
-  Call* call = queue.next(seat_index_, finished);
-  if (interrupted) api_.PyThreadState_SetAsyncExc(seat_.ident, nullptr);
-  return call;
 }
 
 void Interpreter::close() {
   for (size_t id = 0; id < handlers_.size(); id++) forget(static_cast<int32_t>(id));
   bool last = true;
-  if (host_ != nullptr && host_ == pool_.shared_host) {
-    last = --pool_.shared_host_users == 0;
-    if (last) pool_.shared_host = nullptr;
+  if (host_ != nullptr && host_ == place_.shared_host) {
+    last = --place_.shared_host_users == 0;
+    if (last) place_.shared_host = nullptr;
   }
   if (host_ != nullptr && last) {
     PyRef name(api_, api_.PyUnicode_FromString("close"));
@@ -162,10 +117,11 @@ void Interpreter::close() {
 }
 
 bool Interpreter::interrupt_requested() const {
-  return running_ != nullptr && seat_.interrupted.load() == running_->ticket;
+  return running_ != nullptr && interrupted_.load() == running_->ticket;
 }
 
 void Interpreter::run(Call& call) {
+  running_ = &call;
   switch (call.kind) {
     case CallKind::kControl:
       run_control(call);
@@ -179,14 +135,18 @@ void Interpreter::run(Call& call) {
     default:
       run_batch(call);
   }
+  running_ = nullptr;
+}
+
+PyObject* Interpreter::call_control(TextView request) {
+  PyRef text(api_, make_string(api_, strings_.narrowed(request)));
+  PyRef name(api_, api_.PyUnicode_FromString("control"));
+  if (!text || !name) return nullptr;
+  return api_.PyObject_CallMethodObjArgs(host_, name.get(), text.get(), nullptr);
 }
 
 void Interpreter::run_control(Call& call) {
-  PyRef text(api_, make_string(api_, strings_.narrowed(call.text)));
-  PyRef name(api_, api_.PyUnicode_FromString("control"));
-  PyRef answer(api_, text && name ? api_.PyObject_CallMethodObjArgs(host_, name.get(), text.get(),
-                                                                    nullptr)
-                                  : nullptr);
+  PyRef answer(api_, call_control(call.text));
   out_.clear();
   if (!answer || !append_string(api_, answer.get(), out_)) {
     fail(call, -1);
@@ -198,7 +158,7 @@ void Interpreter::run_control(Call& call) {
 
 void Interpreter::post(const Call& call, ResultStatus status) {
   lengths_.assign(1, static_cast<int32_t>(out_.size()));
-  pool_.channel().post_text(pool_.id(), call.id, status, out_, lengths_);
+  output_->sink->post_text(output_->pool, call.id, status, out_, lengths_);
 }
 
 void Interpreter::fail(const Call& call, Py_ssize_t item) {
@@ -212,12 +172,20 @@ Interpreter::Handler* Interpreter::find_handler(int32_t id) {
   if (index >= handlers_.size()) handlers_.resize(index + 1);
   Handler& handler = handlers_[index];
   if (handler.callable == nullptr) {
+    HandlerDefinition definition = place_.handler(id);
+    // An interpreter that joined after the handler was made has not loaded it yet; where it is
+    // loaded already, this changes nothing.
+    const std::u16string& request = definition.request;
+    if (!request.empty()) {
+      PyRef opened(api_, call_control({request.data(), request.size(), false}));
+      if (!opened) return nullptr;
+    }
     PyRef name(api_, api_.PyUnicode_FromString("handler"));
     PyRef number(api_, api_.PyLong_FromLong(id));
     if (!name || !number) return nullptr;
     handler.callable = api_.PyObject_CallMethodObjArgs(host_, name.get(), number.get(), nullptr);
     if (handler.callable == nullptr) return nullptr;
-    handler.codecs = pool_.handler_codecs(id);
+    handler.codecs = definition.codecs;
   }
   return &handler;
 }
@@ -249,8 +217,7 @@ void Interpreter::run_batch(Call& call) {
   CodecKind in = handler->codecs.in;
   PyRef batch(api_, decode(call, in));
   if (!batch) return fail(call, -1);
-  PyRef result(api_,
-               api_.PyObject_CallFunctionObjArgs(handler->callable, batch.get(), nullptr));
+  PyRef result(api_, api_.PyObject_CallFunctionObjArgs(handler->callable, batch.get(), nullptr));
   if (result && handler->codecs.out != CodecKind::kArray) {
     result = PyRef(api_, checked_list(result.release(), call, *handler));
   }
@@ -327,19 +294,18 @@ bool Interpreter::encode(const Call& call, const Handler& handler, PyObject* res
   }
   if (bad >= 0) {
     fail(call, handler.codecs.out == CodecKind::kArray ? -1 : bad);
-  } else if (handler.codecs.out == CodecKind::kBuffer ||
-             handler.codecs.out == CodecKind::kArray) {
+  } else if (handler.codecs.out == CodecKind::kBuffer || handler.codecs.out == CodecKind::kArray) {
     return true;
   } else {
     ResultStatus status = out_.specials ? ResultStatus::kSpecials : ResultStatus::kOk;
-    pool_.channel().post_text(pool_.id(), call.id, status, out_, lengths_);
+    output_->sink->post_text(output_->pool, call.id, status, out_, lengths_);
   }
   return false;
 }
 
 void Interpreter::post_items(const Call& call) {
   if (!binary_.settle_aliases(call, items_)) return fail(call, -1);
-  pool_.channel().post_binary(pool_.id(), call.id, items_);
+  output_->sink->post_binary(output_->pool, call.id, items_);
 }
 
 }  // namespace rxp

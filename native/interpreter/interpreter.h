@@ -1,6 +1,7 @@
-// One interpreter of a pool: a thread's stay in a runtime, serving calls.
+// Python at work on calls: decodes a batch, calls the handler, encodes the result.
 #pragma once
 
+#include <atomic>
 #include <memory>
 #include <vector>
 
@@ -8,14 +9,15 @@
 #include "codec/json_decode.h"
 #include "codec/json_encode.h"
 #include "codec/string_codec.h"
-#include "interpreter/pool.h"
 #include "interpreter/runtime.h"
+#include "interpreter/workplace.h"
+#include "queue/call.h"
 
 namespace rxp {
 
 // Where print() and logging go.
 struct OutputTarget {
-  std::shared_ptr<ResultChannel> channel;
+  std::shared_ptr<ResultSink> sink;
   int32_t pool = 0;
 };
 
@@ -23,13 +25,14 @@ struct OutputTarget {
 // otherwise.
 class Interpreter {
  public:
-  Interpreter(Pool& pool, Runtime::Lease& lease, int seat);
+  // `interrupted` holds the ticket of the call that was last asked to stop.
+  Interpreter(Workplace& place, Runtime& runtime, const std::atomic<uint64_t>& interrupted);
   ~Interpreter();
 
   // Makes the host and posts the result of `call`. False when that failed.
   bool open(int32_t call);
-  // Serves calls until the seat is closed.
-  void serve();
+  // Posts the result of this call; it has left no trace here afterwards.
+  void run(Call& call);
   // Drops handlers and the host.
   void close();
 
@@ -47,12 +50,11 @@ class Interpreter {
     HandlerCodecs codecs;
   };
 
-  Call* next_call(Call* finished);
-  void run(Call& call);
   void run_control(Call& call);
   void run_batch(Call& call);
   void forget(int32_t handler);
   Handler* find_handler(int32_t id);
+  PyObject* call_control(TextView request);
   PyObject* decode(const Call& call, CodecKind codec);
   PyObject* checked_list(PyObject* result, const Call& call, const Handler& handler);
   // Posts a text result, or an error. True for a binary one, which is posted when the batch and the
@@ -63,12 +65,10 @@ class Interpreter {
   void fail(const Call& call, Py_ssize_t item);
   void flush_output();
 
-  Pool& pool_;
+  Workplace& place_;
   Runtime& runtime_;
   const PythonApi& api_;
-  const int seat_index_;
-  Seat& seat_;
-  const bool home_;
+  const std::atomic<uint64_t>& interrupted_;
   Call* running_ = nullptr;
   std::shared_ptr<OutputTarget> output_;
 

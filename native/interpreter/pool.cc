@@ -1,19 +1,21 @@
 #include "interpreter/pool.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "interpreter/error_report.h"
-#include "interpreter/interpreter.h"
+#include "interpreter/tenant.h"
 #include "platform/platform.h"
 
 namespace rxp {
 
 Pool::Pool(int32_t id, std::shared_ptr<ResultChannel> channel, RuntimeOptions options,
-           std::string host_options)
+           std::string host_options, RemoteFactory remote)
     : id_(id),
       channel_(std::move(channel)),
       options_(std::move(options)),
-      host_options_(std::move(host_options)) {}
+      host_options_(std::move(host_options)),
+      make_remote_(std::move(remote)) {}
 
 int Pool::start(int32_t call) {
   int index = queue_.add_seat();
@@ -21,6 +23,15 @@ int Pool::start(int32_t call) {
     std::lock_guard<std::mutex> lock(mutex_);
     seats_.push_back(std::make_unique<Seat>());
     stop_calls_.push_back(0);
+  }
+  if (make_remote_) {
+    auto remote = make_remote_(shared_from_this(), index);
+    {
+      std::lock_guard<std::mutex> lock(mutex_);
+      remotes_.push_back(remote);
+    }
+    remote->start(call);
+    return index;
   }
   Runtime::lease(options_, [self = shared_from_this(), index, call](Runtime::Lease& lease) {
     TextBuffer text;
@@ -32,11 +43,10 @@ int Pool::start(int32_t call) {
       self->leave(index);
       return;
     }
-    // Whoever hears that the interpreter has left may open the next one, which is to get this thread.
+    // Whoever hears that the interpreter has left may open the next one, which is to get this
+    // thread.
     lease.after = [self, index] { self->leave(index); };
-    Interpreter interpreter(*self, lease, index);
-    if (interpreter.open(call)) interpreter.serve();
-    interpreter.close();
+    Tenant(*self, lease, index).stay(call);
   });
   return index;
 }
@@ -51,6 +61,7 @@ void Pool::stop(int seat, int32_t call) {
   }
   if (gone) post_null(call);
   queue_.close_seat(seat);
+  if (!gone && make_remote_) remotes()[static_cast<size_t>(seat)]->leave();
 }
 
 void Pool::leave(int seat) {
@@ -69,16 +80,42 @@ void Pool::post_null(int32_t call) {
   channel_->post_text(id_, call, ResultStatus::kOk, text, lengths);
 }
 
-void Pool::define_handler(int32_t handler, HandlerCodecs codecs) {
-  std::lock_guard<std::mutex> lock(mutex_);
-  auto index = static_cast<size_t>(handler);
-  if (handlers_.size() <= index) handlers_.resize(index + 1);
-  handlers_[index] = codecs;
+void Pool::define_handler(int32_t id, HandlerDefinition definition) {
+  {
+    std::lock_guard<std::mutex> lock(mutex_);
+    handlers_[id] = definition;
+  }
+  for (auto& remote : remotes()) remote->define(id, definition);
 }
 
-HandlerCodecs Pool::handler_codecs(int32_t handler) {
+HandlerDefinition Pool::handler(int32_t id) {
   std::lock_guard<std::mutex> lock(mutex_);
-  return handlers_[static_cast<size_t>(handler)];
+  return handlers_[id];
+}
+
+std::vector<std::pair<int32_t, HandlerDefinition>> Pool::handlers() {
+  std::lock_guard<std::mutex> lock(mutex_);
+  return {handlers_.begin(), handlers_.end()};
+}
+
+std::vector<std::shared_ptr<RemoteSeat>> Pool::remotes() {
+  std::lock_guard<std::mutex> lock(mutex_);
+  return remotes_;
+}
+
+void Pool::push(Envelope* envelope) {
+  queue_.push(envelope);
+  if (make_remote_) feed();
+}
+
+void Pool::feed() {
+  auto waiting = remotes();
+  for (bool fed = true; fed;) {
+    fed = false;
+    std::stable_sort(waiting.begin(), waiting.end(),
+                     [](const auto& a, const auto& b) { return a->load() < b->load(); });
+    for (auto& remote : waiting) fed = remote->feed() || fed;
+  }
 }
 
 Seat& Pool::seat(int index) {
@@ -97,6 +134,16 @@ int Pool::cancel(int32_t call) {
     case CallQueue::Cancelled::kRunning:
       break;
   }
+  if (make_remote_) {
+    switch (remotes()[static_cast<size_t>(index)]->cancel(ticket)) {
+      case CallQueue::Cancelled::kNotFound:
+        return 0;
+      case CallQueue::Cancelled::kRemoved:
+        return 1;
+      case CallQueue::Cancelled::kRunning:
+        return 2;
+    }
+  }
   interrupt(index, ticket);
   return 2;
 }
@@ -107,8 +154,8 @@ void Pool::interrupt(int index, uint64_t ticket) {
   if (place.home && place.runtime->signal() > 0) {
     platform::send_signal(place.runtime->home_thread(), place.runtime->signal());
   } else if (place.runtime != nullptr) {
-    place.runtime->interrupt_thread(place.ident, [self = shared_from_this(), index, ticket](
-                                                     const std::function<void()>& raise) {
+    place.runtime->interrupt_thread(place.ident, [self = shared_from_this(), index,
+                                                  ticket](const std::function<void()>& raise) {
       Seat& target = self->seat(index);
       std::lock_guard<std::mutex> lock(target.mutex);
       if (self->queue_.running(index) == ticket) raise();
@@ -119,6 +166,7 @@ void Pool::interrupt(int index, uint64_t ticket) {
 void Pool::abandon() {
   constexpr int kPatience = 20;  // milliseconds between interrupts
   queue_.clear(false);
+  for (auto& remote : remotes()) remote->abandon();
   size_t count = 0;
   {
     std::lock_guard<std::mutex> lock(mutex_);
@@ -127,7 +175,7 @@ void Pool::abandon() {
   for (;;) {
     for (size_t i = 0; i < count; i++) {
       uint64_t ticket = queue_.running(static_cast<int>(i));
-      if (ticket != 0) interrupt(static_cast<int>(i), ticket);
+      if (ticket != 0 && !make_remote_) interrupt(static_cast<int>(i), ticket);
     }
     bool idle = queue_.wait_idle(
         [](const Call& running) {

@@ -2,51 +2,59 @@
 #pragma once
 
 #include <atomic>
+#include <functional>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <string>
 #include <vector>
 
+#include "interpreter/remote_seat.h"
 #include "interpreter/runtime.h"
+#include "interpreter/workplace.h"
 #include "queue/call_queue.h"
 #include "queue/result_channel.h"
 
 namespace rxp {
 
-struct HandlerCodecs {
-  CodecKind in = CodecKind::kString;
-  CodecKind out = CodecKind::kString;
-  bool exact = true;  // one result for each item
-};
-
 // What the JavaScript side needs to know to interrupt an interpreter. Owned by the pool, so it may
 // be read when the interpreter has gone.
 struct Seat {
-  std::mutex mutex;  // held while an asynchronous exception is set or cleared
+  std::mutex mutex;                      // held while an asynchronous exception is set or cleared
   std::atomic<uint64_t> interrupted{0};  // the ticket of the call that was last asked to stop
   Runtime* runtime = nullptr;
   bool home = false;
   unsigned long ident = 0;
 };
 
-class Pool : public std::enable_shared_from_this<Pool> {
+class Pool final : public Workplace, public std::enable_shared_from_this<Pool> {
  public:
-  Pool(int32_t id, std::shared_ptr<ResultChannel> channel, RuntimeOptions options,
-       std::string host_options);
+  // Makes the interpreters of a pool that has them elsewhere; empty for one that has them here.
+  using RemoteFactory = std::function<std::shared_ptr<RemoteSeat>(std::shared_ptr<Pool>, int seat)>;
 
-  int32_t id() const { return id_; }
-  const std::string& host_options() const { return host_options_; }
+  Pool(int32_t id, std::shared_ptr<ResultChannel> channel, RuntimeOptions options,
+       std::string host_options, RemoteFactory remote = {});
+
+  int32_t pool_id() const override { return id_; }
+  std::shared_ptr<ResultSink> sink() override { return channel_; }
+  const std::string& host_options() const override { return host_options_; }
+  HandlerDefinition handler(int32_t id) override;
+  std::vector<std::pair<int32_t, HandlerDefinition>> handlers();
   CallQueue& queue() { return queue_; }
   ResultChannel& channel() { return *channel_; }
-  std::shared_ptr<ResultChannel> shared_channel() { return channel_; }
+  PoolCounters& counters() { return counters_; }
+
+  // Takes ownership of the envelope.
+  void push(Envelope* envelope);
+  // Hands waiting calls to the interpreters that are elsewhere, those with the fewest first.
+  void feed();
 
   // Starts one more interpreter and returns its seat. The result of `call` tells when it is ready.
   int start(int32_t call);
   // The interpreter leaves after the calls that are meant for it; then `call` gets its result.
   void stop(int seat, int32_t call);
 
-  void define_handler(int32_t handler, HandlerCodecs codecs);
-  HandlerCodecs handler_codecs(int32_t handler);
+  void define_handler(int32_t handler, HandlerDefinition definition);
 
   // 0: not there (any more), 1: removed before it ran, 2: running, and asked to stop.
   int cancel(int32_t call);
@@ -56,16 +64,13 @@ class Pool : public std::enable_shared_from_this<Pool> {
 
   Seat& seat(int index);
 
-  // The host of a runtime that several interpreters of this pool share; null until the first of
-  // them has made it. Owned references, only touched with that runtime's GIL held.
-  PyObject* shared_host = nullptr;
-  int shared_host_users = 0;
+  // The interpreter has left the seat, and its thread or process is free.
+  void leave(int seat);
 
  private:
   static constexpr int32_t kGone = -1;
 
-  // The interpreter has left the seat, and its thread is free.
-  void leave(int seat);
+  std::vector<std::shared_ptr<RemoteSeat>> remotes();
   void post_null(int32_t call);
   // Asks the call with this ticket to stop, if the seat still runs it.
   void interrupt(int seat, uint64_t ticket);
@@ -78,7 +83,10 @@ class Pool : public std::enable_shared_from_this<Pool> {
   std::mutex mutex_;
   std::vector<std::unique_ptr<Seat>> seats_;
   std::vector<int32_t> stop_calls_;  // by seat: 0 until stop(), or kGone
-  std::vector<HandlerCodecs> handlers_;
+  std::map<int32_t, HandlerDefinition> handlers_;
+  const RemoteFactory make_remote_;
+  std::vector<std::shared_ptr<RemoteSeat>> remotes_;  // by seat; empty when they are here
+  PoolCounters counters_;
 };
 
 }  // namespace rxp

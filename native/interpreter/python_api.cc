@@ -9,7 +9,7 @@ namespace rxp {
 
 std::string PythonApi::load(void* library) {
   std::string missing;
-#define X(name, result, args)                                       \
+#define X(name, result, args)                                     \
   name = reinterpret_cast<result(*) args>(dlsym(library, #name)); \
   if (name == nullptr) missing += missing.empty() ? #name : ", " #name;
   RXP_PYTHON_FUNCTIONS(X)
@@ -17,12 +17,12 @@ std::string PythonApi::load(void* library) {
 #define X(name, result, args) name = reinterpret_cast<result(*) args>(dlsym(library, #name));
   RXP_PYTHON_OPTIONAL(X)
 #undef X
-#define X(name)                                                  \
+#define X(name)                                              \
   name = reinterpret_cast<PyObject*>(dlsym(library, #name)); \
   if (name == nullptr) missing += missing.empty() ? #name : ", " #name;
   RXP_PYTHON_TYPES(X)
 #undef X
-#define X(name)                                                   \
+#define X(name)                                               \
   name = reinterpret_cast<PyObject**>(dlsym(library, #name)); \
   if (name == nullptr) missing += missing.empty() ? #name : ", " #name;
   RXP_PYTHON_EXCEPTIONS(X)

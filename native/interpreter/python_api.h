@@ -1,8 +1,9 @@
-// The part of CPython's C API that this addon uses, resolved at run time from the libpython that was
-// found, so that one binary serves every CPython from 3.9 to 3.14 and the free-threaded builds.
+// The part of CPython's C API that this addon uses, resolved at run time from the libpython that
+// was found, so that one binary serves every CPython from 3.9 to 3.14 and the free-threaded builds.
 //
 // No Python.h on purpose: objects stay opaque and nothing depends on the layout of one version. The
-// few structures below are part of the C API's published ABI and are the same in all those versions.
+// few structures below are part of the C API's published ABI and are the same in all those
+// versions.
 #pragma once
 
 #include <sys/types.h>
@@ -17,7 +18,7 @@ struct PyObject;
 struct PyThreadState;
 struct PyInterpreterState;
 using Py_ssize_t = ssize_t;
-using PyCFunction = PyObject* (*)(PyObject* self, PyObject* args);
+using PyCFunction = PyObject* (*)(PyObject * self, PyObject* args);
 
 struct Py_buffer {
   void* buf;
@@ -64,8 +65,8 @@ struct PyCriticalSection {
 inline constexpr int kMethVarargs = 0x0001;
 inline constexpr int kMethNoArgs = 0x0004;
 inline constexpr int kMethO = 0x0008;
-inline constexpr int kSlotGetBuffer = 1;   // Py_bf_getbuffer
-inline constexpr int kSlotDealloc = 52;    // Py_tp_dealloc
+inline constexpr int kSlotGetBuffer = 1;  // Py_bf_getbuffer
+inline constexpr int kSlotDealloc = 52;   // Py_tp_dealloc
 inline constexpr unsigned kTypeFlagsDefault = 1u << 18;
 inline constexpr int kBufWritable = 0x0001;
 inline constexpr int kBufFormat = 0x0004;
@@ -76,107 +77,107 @@ inline constexpr int kEvalInput = 258;
 inline constexpr int kFileInput = 257;
 
 // X(name, result, arguments): functions that every supported version exports.
-#define RXP_PYTHON_FUNCTIONS(X)                                                              \
-  X(Py_InitializeEx, void, (int))                                                            \
-  X(Py_IsInitialized, int, (void))                                                           \
-  X(Py_GetVersion, const char*, (void))                                                      \
-  X(Py_DecodeLocale, wchar_t*, (const char*, size_t*))                                       \
-  X(PyEval_SaveThread, PyThreadState*, (void))                                               \
-  X(PyEval_RestoreThread, void, (PyThreadState*))                                            \
-  X(PyThreadState_Get, PyThreadState*, (void))                                               \
-  X(PyThreadState_New, PyThreadState*, (PyInterpreterState*))                                \
-  X(PyThreadState_Clear, void, (PyThreadState*))                                             \
-  X(PyThreadState_DeleteCurrent, void, (void))                                               \
-  X(PyThreadState_GetInterpreter, PyInterpreterState*, (PyThreadState*))                     \
-  X(PyThreadState_SetAsyncExc, int, (unsigned long, PyObject*))                              \
-  X(PyThread_get_thread_ident, unsigned long, (void))                                        \
-  X(Py_IncRef, void, (PyObject*))                                                            \
-  X(Py_DecRef, void, (PyObject*))                                                            \
-  X(PyObject_Type, PyObject*, (PyObject*))                                                   \
-  X(PyObject_IsInstance, int, (PyObject*, PyObject*))                                        \
-  X(PyObject_IsTrue, int, (PyObject*))                                                       \
-  X(PyObject_Str, PyObject*, (PyObject*))                                                    \
-  X(PyObject_Repr, PyObject*, (PyObject*))                                                   \
-  X(PyObject_GetAttrString, PyObject*, (PyObject*, const char*))                             \
-  X(PyObject_SetAttrString, int, (PyObject*, const char*, PyObject*))                        \
-  X(PyObject_CallObject, PyObject*, (PyObject*, PyObject*))                                  \
-  X(PyObject_CallFunctionObjArgs, PyObject*, (PyObject*, ...))                               \
-  X(PyObject_CallMethodObjArgs, PyObject*, (PyObject*, PyObject*, ...))                      \
-  X(PyImport_ImportModule, PyObject*, (const char*))                                         \
-  X(PyImport_AddModule, PyObject*, (const char*))                                            \
-  X(PyModule_GetDict, PyObject*, (PyObject*))                                                \
-  X(PyType_IsSubtype, int, (PyObject*, PyObject*))                                           \
-  X(PyType_FromSpec, PyObject*, (PyType_Spec*))                                              \
-  X(PyType_GenericAlloc, PyObject*, (PyObject*, Py_ssize_t))                                 \
-  X(PyObject_Free, void, (void*))                                                            \
-  X(PyCFunction_NewEx, PyObject*, (PyMethodDef*, PyObject*, PyObject*))                      \
-  X(PyCapsule_New, PyObject*, (void*, const char*, void (*)(PyObject*)))                     \
-  X(PyCapsule_GetPointer, void*, (PyObject*, const char*))                                   \
-  X(PyDict_New, PyObject*, (void))                                                           \
-  X(PyDict_SetItem, int, (PyObject*, PyObject*, PyObject*))                                  \
-  X(PyDict_SetItemString, int, (PyObject*, const char*, PyObject*))                          \
-  X(PyDict_Next, int, (PyObject*, Py_ssize_t*, PyObject**, PyObject**))                      \
-  X(PyDict_Size, Py_ssize_t, (PyObject*))                                                    \
-  X(PyList_New, PyObject*, (Py_ssize_t))                                                     \
-  X(PyList_Size, Py_ssize_t, (PyObject*))                                                    \
-  X(PyList_GetItem, PyObject*, (PyObject*, Py_ssize_t))                                      \
-  X(PyList_SetItem, int, (PyObject*, Py_ssize_t, PyObject*))                                 \
-  X(PyList_Append, int, (PyObject*, PyObject*))                                              \
-  X(PyList_Insert, int, (PyObject*, Py_ssize_t, PyObject*))                                  \
-  X(PyTuple_New, PyObject*, (Py_ssize_t))                                                    \
-  X(PyTuple_Size, Py_ssize_t, (PyObject*))                                                   \
-  X(PyTuple_GetItem, PyObject*, (PyObject*, Py_ssize_t))                                     \
-  X(PyTuple_SetItem, int, (PyObject*, Py_ssize_t, PyObject*))                                \
-  X(PyUnicode_FromStringAndSize, PyObject*, (const char*, Py_ssize_t))                       \
-  X(PyUnicode_FromString, PyObject*, (const char*))                                          \
-  X(PyUnicode_FromKindAndData, PyObject*, (int, const void*, Py_ssize_t))                    \
-  X(PyUnicode_New, PyObject*, (Py_ssize_t, uint32_t))                                        \
-  X(PyUnicode_InternInPlace, void, (PyObject**))                                             \
-  X(PyUnicode_GetLength, Py_ssize_t, (PyObject*))                                            \
-  X(PyUnicode_AsUTF8AndSize, const char*, (PyObject*, Py_ssize_t*))                          \
-  X(PyUnicode_AsUCS4, uint32_t*, (PyObject*, uint32_t*, Py_ssize_t, int))                    \
-  X(PyBytes_AsStringAndSize, int, (PyObject*, char**, Py_ssize_t*))                          \
-  X(PyLong_FromLong, PyObject*, (long))                                                      \
-  X(PyLong_FromLongLong, PyObject*, (long long))                                             \
-  X(PyLong_FromString, PyObject*, (const char*, char**, int))                                \
-  X(PyLong_AsLongLongAndOverflow, long long, (PyObject*, int*))                              \
-  X(PyFloat_FromDouble, PyObject*, (double))                                                 \
-  X(PyFloat_AsDouble, double, (PyObject*))                                                   \
-  X(PyFloat_FromString, PyObject*, (PyObject*))                                              \
-  X(PyNumber_ToBase, PyObject*, (PyObject*, int))                                            \
-  X(PyNumber_Add, PyObject*, (PyObject*, PyObject*))                                         \
-  X(PyNumber_Multiply, PyObject*, (PyObject*, PyObject*))                                    \
-  X(PyNumber_Power, PyObject*, (PyObject*, PyObject*, PyObject*))                            \
-  X(PyNumber_Divmod, PyObject*, (PyObject*, PyObject*))                                      \
-  X(PyMapping_Items, PyObject*, (PyObject*))                                                 \
-  X(PyBool_FromLong, PyObject*, (long))                                                      \
-  X(PyErr_Occurred, PyObject*, (void))                                                       \
-  X(PyErr_Fetch, void, (PyObject**, PyObject**, PyObject**))                                 \
-  X(PyErr_NormalizeException, void, (PyObject**, PyObject**, PyObject**))                    \
-  X(PyErr_Restore, void, (PyObject*, PyObject*, PyObject*))                                  \
-  X(PyErr_Clear, void, (void))                                                               \
-  X(PyErr_SetString, void, (PyObject*, const char*))                                         \
-  X(PyErr_SetObject, void, (PyObject*, PyObject*))                                           \
-  X(PyErr_NoMemory, PyObject*, (void))                                                       \
-  X(PyErr_CheckSignals, int, (void))                                                         \
-  X(PyException_SetTraceback, int, (PyObject*, PyObject*))                                   \
-  X(PyObject_GetBuffer, int, (PyObject*, Py_buffer*, int))                                   \
-  X(PyBuffer_Release, void, (Py_buffer*))                                                    \
-  X(PyBuffer_FillInfo, int, (Py_buffer*, PyObject*, void*, Py_ssize_t, int, int))            \
+#define RXP_PYTHON_FUNCTIONS(X)                                                   \
+  X(Py_InitializeEx, void, (int))                                                 \
+  X(Py_IsInitialized, int, (void))                                                \
+  X(Py_GetVersion, const char*, (void))                                           \
+  X(Py_DecodeLocale, wchar_t*, (const char*, size_t*))                            \
+  X(PyEval_SaveThread, PyThreadState*, (void))                                    \
+  X(PyEval_RestoreThread, void, (PyThreadState*))                                 \
+  X(PyThreadState_Get, PyThreadState*, (void))                                    \
+  X(PyThreadState_New, PyThreadState*, (PyInterpreterState*))                     \
+  X(PyThreadState_Clear, void, (PyThreadState*))                                  \
+  X(PyThreadState_DeleteCurrent, void, (void))                                    \
+  X(PyThreadState_GetInterpreter, PyInterpreterState*, (PyThreadState*))          \
+  X(PyThreadState_SetAsyncExc, int, (unsigned long, PyObject*))                   \
+  X(PyThread_get_thread_ident, unsigned long, (void))                             \
+  X(Py_IncRef, void, (PyObject*))                                                 \
+  X(Py_DecRef, void, (PyObject*))                                                 \
+  X(PyObject_Type, PyObject*, (PyObject*))                                        \
+  X(PyObject_IsInstance, int, (PyObject*, PyObject*))                             \
+  X(PyObject_IsTrue, int, (PyObject*))                                            \
+  X(PyObject_Str, PyObject*, (PyObject*))                                         \
+  X(PyObject_Repr, PyObject*, (PyObject*))                                        \
+  X(PyObject_GetAttrString, PyObject*, (PyObject*, const char*))                  \
+  X(PyObject_SetAttrString, int, (PyObject*, const char*, PyObject*))             \
+  X(PyObject_CallObject, PyObject*, (PyObject*, PyObject*))                       \
+  X(PyObject_CallFunctionObjArgs, PyObject*, (PyObject*, ...))                    \
+  X(PyObject_CallMethodObjArgs, PyObject*, (PyObject*, PyObject*, ...))           \
+  X(PyImport_ImportModule, PyObject*, (const char*))                              \
+  X(PyImport_AddModule, PyObject*, (const char*))                                 \
+  X(PyModule_GetDict, PyObject*, (PyObject*))                                     \
+  X(PyType_IsSubtype, int, (PyObject*, PyObject*))                                \
+  X(PyType_FromSpec, PyObject*, (PyType_Spec*))                                   \
+  X(PyType_GenericAlloc, PyObject*, (PyObject*, Py_ssize_t))                      \
+  X(PyObject_Free, void, (void*))                                                 \
+  X(PyCFunction_NewEx, PyObject*, (PyMethodDef*, PyObject*, PyObject*))           \
+  X(PyCapsule_New, PyObject*, (void*, const char*, void (*)(PyObject*)))          \
+  X(PyCapsule_GetPointer, void*, (PyObject*, const char*))                        \
+  X(PyDict_New, PyObject*, (void))                                                \
+  X(PyDict_SetItem, int, (PyObject*, PyObject*, PyObject*))                       \
+  X(PyDict_SetItemString, int, (PyObject*, const char*, PyObject*))               \
+  X(PyDict_Next, int, (PyObject*, Py_ssize_t*, PyObject**, PyObject**))           \
+  X(PyDict_Size, Py_ssize_t, (PyObject*))                                         \
+  X(PyList_New, PyObject*, (Py_ssize_t))                                          \
+  X(PyList_Size, Py_ssize_t, (PyObject*))                                         \
+  X(PyList_GetItem, PyObject*, (PyObject*, Py_ssize_t))                           \
+  X(PyList_SetItem, int, (PyObject*, Py_ssize_t, PyObject*))                      \
+  X(PyList_Append, int, (PyObject*, PyObject*))                                   \
+  X(PyList_Insert, int, (PyObject*, Py_ssize_t, PyObject*))                       \
+  X(PyTuple_New, PyObject*, (Py_ssize_t))                                         \
+  X(PyTuple_Size, Py_ssize_t, (PyObject*))                                        \
+  X(PyTuple_GetItem, PyObject*, (PyObject*, Py_ssize_t))                          \
+  X(PyTuple_SetItem, int, (PyObject*, Py_ssize_t, PyObject*))                     \
+  X(PyUnicode_FromStringAndSize, PyObject*, (const char*, Py_ssize_t))            \
+  X(PyUnicode_FromString, PyObject*, (const char*))                               \
+  X(PyUnicode_FromKindAndData, PyObject*, (int, const void*, Py_ssize_t))         \
+  X(PyUnicode_New, PyObject*, (Py_ssize_t, uint32_t))                             \
+  X(PyUnicode_InternInPlace, void, (PyObject**))                                  \
+  X(PyUnicode_GetLength, Py_ssize_t, (PyObject*))                                 \
+  X(PyUnicode_AsUTF8AndSize, const char*, (PyObject*, Py_ssize_t*))               \
+  X(PyUnicode_AsUCS4, uint32_t*, (PyObject*, uint32_t*, Py_ssize_t, int))         \
+  X(PyBytes_AsStringAndSize, int, (PyObject*, char**, Py_ssize_t*))               \
+  X(PyLong_FromLong, PyObject*, (long))                                           \
+  X(PyLong_FromLongLong, PyObject*, (long long))                                  \
+  X(PyLong_FromString, PyObject*, (const char*, char**, int))                     \
+  X(PyLong_AsLongLongAndOverflow, long long, (PyObject*, int*))                   \
+  X(PyFloat_FromDouble, PyObject*, (double))                                      \
+  X(PyFloat_AsDouble, double, (PyObject*))                                        \
+  X(PyFloat_FromString, PyObject*, (PyObject*))                                   \
+  X(PyNumber_ToBase, PyObject*, (PyObject*, int))                                 \
+  X(PyNumber_Add, PyObject*, (PyObject*, PyObject*))                              \
+  X(PyNumber_Multiply, PyObject*, (PyObject*, PyObject*))                         \
+  X(PyNumber_Power, PyObject*, (PyObject*, PyObject*, PyObject*))                 \
+  X(PyNumber_Divmod, PyObject*, (PyObject*, PyObject*))                           \
+  X(PyMapping_Items, PyObject*, (PyObject*))                                      \
+  X(PyBool_FromLong, PyObject*, (long))                                           \
+  X(PyErr_Occurred, PyObject*, (void))                                            \
+  X(PyErr_Fetch, void, (PyObject**, PyObject**, PyObject**))                      \
+  X(PyErr_NormalizeException, void, (PyObject**, PyObject**, PyObject**))         \
+  X(PyErr_Restore, void, (PyObject*, PyObject*, PyObject*))                       \
+  X(PyErr_Clear, void, (void))                                                    \
+  X(PyErr_SetString, void, (PyObject*, const char*))                              \
+  X(PyErr_SetObject, void, (PyObject*, PyObject*))                                \
+  X(PyErr_NoMemory, PyObject*, (void))                                            \
+  X(PyErr_CheckSignals, int, (void))                                              \
+  X(PyException_SetTraceback, int, (PyObject*, PyObject*))                        \
+  X(PyObject_GetBuffer, int, (PyObject*, Py_buffer*, int))                        \
+  X(PyBuffer_Release, void, (Py_buffer*))                                         \
+  X(PyBuffer_FillInfo, int, (Py_buffer*, PyObject*, void*, Py_ssize_t, int, int)) \
   X(PyMemoryView_FromObject, PyObject*, (PyObject*))
 
 // Functions that only some versions export; a null pointer means "not here".
-#define RXP_PYTHON_OPTIONAL(X)                                                               \
-  X(Py_SetProgramName, void, (const wchar_t*))                                               \
-  X(PyInitConfig_Create, PyInitConfig*, (void))                                              \
-  X(PyInitConfig_Free, void, (PyInitConfig*))                                                \
-  X(PyInitConfig_SetInt, int, (PyInitConfig*, const char*, int64_t))                         \
-  X(PyInitConfig_SetStr, int, (PyInitConfig*, const char*, const char*))                     \
-  X(PyInitConfig_GetError, int, (PyInitConfig*, const char**))                               \
-  X(Py_InitializeFromInitConfig, int, (PyInitConfig*))                                       \
-  X(PyList_GetItemRef, PyObject*, (PyObject*, Py_ssize_t))                                   \
-  X(PyCriticalSection_Begin, void, (PyCriticalSection*, PyObject*))                          \
-  X(PyCriticalSection_End, void, (PyCriticalSection*))                                       \
+#define RXP_PYTHON_OPTIONAL(X)                                           \
+  X(Py_SetProgramName, void, (const wchar_t*))                           \
+  X(PyInitConfig_Create, PyInitConfig*, (void))                          \
+  X(PyInitConfig_Free, void, (PyInitConfig*))                            \
+  X(PyInitConfig_SetInt, int, (PyInitConfig*, const char*, int64_t))     \
+  X(PyInitConfig_SetStr, int, (PyInitConfig*, const char*, const char*)) \
+  X(PyInitConfig_GetError, int, (PyInitConfig*, const char**))           \
+  X(Py_InitializeFromInitConfig, int, (PyInitConfig*))                   \
+  X(PyList_GetItemRef, PyObject*, (PyObject*, Py_ssize_t))               \
+  X(PyCriticalSection_Begin, void, (PyCriticalSection*, PyObject*))      \
+  X(PyCriticalSection_End, void, (PyCriticalSection*))                   \
   X(_PyDict_NewPresized, PyObject*, (Py_ssize_t))
 
 // Data that every supported version exports: X(name).
@@ -198,8 +199,8 @@ inline constexpr int kFileInput = 257;
   X(PyExc_BufferError)           \
   X(PyExc_RecursionError)
 
-// One libpython's functions and data. Filled once by load(), then read-only: any thread may read it,
-// but may call through it only as CPython allows (rule T1 in interpreter.h).
+// One libpython's functions and data. Filled once by load(), then read-only: any thread may read
+// it, but may call through it only as CPython allows (rule T1 in interpreter.h).
 struct PythonApi {
 #define X(name, result, args) result(*name) args = nullptr;
   RXP_PYTHON_FUNCTIONS(X)

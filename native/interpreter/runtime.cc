@@ -184,11 +184,25 @@ std::string Runtime::start() {
   if (!error.empty()) return options_.library + " cannot be used: " + error;
   platform::install_exit_hook();
   error = initialize_python();
-  if (!error.empty()) return error;
+  return error.empty() ? inspect() : error;
+}
+
+std::string Runtime::inspect() {
   interpreter_ = api_.PyThreadState_GetInterpreter(api_.PyThreadState_Get());
-  error = api_.measure_layout();
+  std::string error = api_.measure_layout();
   if (!error.empty()) return options_.library + " cannot be used: " + error;
   return boot();
+}
+
+Runtime* Runtime::adopt(const RuntimeOptions& options, std::string& error) {
+  auto* runtime = new Runtime(options);
+  runtime->home_thread_ = pthread_self();
+  runtime->signal_ = platform::interrupt_signal(0);
+  runtime->home_taken_ = true;
+  runtime->state_ = State::kReady;
+  error = runtime->api_.load(platform::open_self());
+  if (error.empty()) error = runtime->inspect();
+  return error.empty() ? runtime : nullptr;
 }
 
 std::string Runtime::initialize_python() {
@@ -225,8 +239,9 @@ std::string Runtime::boot() {
   const PythonApi& py = api_;
   PyRef sys(py, py.PyImport_ImportModule("sys"));
   PyRef path(py, sys ? py.PyObject_GetAttrString(sys.get(), "path") : nullptr);
+  bool there = options_.python_dir.empty();  // a worker process has found us already
   PyRef folder(py, py.PyUnicode_FromString(options_.python_dir.c_str()));
-  if (!path || !folder || py.PyList_Append(path.get(), folder.get()) != 0) {
+  if (!path || !folder || (!there && py.PyList_Append(path.get(), folder.get()) != 0)) {
     return "sys.path cannot be extended: " + take_error_text(py);
   }
   PyRef natives(py, make_builtins(*this));

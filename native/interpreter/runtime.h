@@ -26,7 +26,7 @@
 
 namespace rxp {
 
-enum class Isolation : uint8_t { kShared = 0, kNamespace = 1 };
+enum class Isolation : uint8_t { kShared = 0, kNamespace = 1, kProcess = 2 };
 
 struct RuntimeOptions {
   std::string library;     // path of libpython
@@ -53,6 +53,10 @@ class Runtime {
   // Finds or makes a runtime for these options and runs `stay` on one of its threads. Returns at
   // once; failures reach `stay` as a lease with an error.
   static void lease(const RuntimeOptions& options, Stay stay);
+
+  // In a worker process: the Python that this very program is. Called on its main thread with the
+  // GIL held. Null, with `error` filled, when it cannot be used.
+  static Runtime* adopt(const RuntimeOptions& options, std::string& error);
 
   const PythonApi& api() const { return api_; }
   const RuntimeOptions& options() const { return options_; }
@@ -82,6 +86,7 @@ class Runtime {
   void run_home();
   void run_guest(const Stay& stay);
   std::string start();
+  std::string inspect();
   std::string initialize_python();
   std::string boot();
   void run_service();

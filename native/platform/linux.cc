@@ -43,6 +43,8 @@ void* open_shared(const std::string& library, std::string& error) {
   return handle;
 }
 
+void* open_self() { return dlopen(nullptr, RTLD_NOW); }
+
 #if defined(__GLIBC__)
 namespace {
 

@@ -1,14 +1,14 @@
 /* The first object of every namespace. Its DT_NEEDED tree, which the addon extends by the libpython
  * that was chosen, is the namespace's global scope, so extension modules that do not link libpython
  * find its symbols there. It also stands in front of dlopen for two calls that a namespace cannot
- * serve: RTLD_GLOBAL (glibc 2.36 crashes on it outside the main namespace), and the null name, which
- * would name Node's own executable instead of libpython.
+ * serve: RTLD_GLOBAL (glibc 2.36 crashes on it outside the main namespace), and the null name,
+ * which would name Node's own executable instead of libpython.
  *
  * And it stands in front of free. A thread that ends leaves its stack to the next one, whichever C
- * library starts that. The next thread's creator frees the dynamic thread-local storage that it finds
- * there with its own free, though the dynamic linker got that memory from the first C library's
- * malloc. (libpython has such storage from 3.12 on, and so has the addon.) What lies in the first
- * library's heap is given back there; arenas beside that heap know their owner. */
+ * library starts that. The next thread's creator frees the dynamic thread-local storage that it
+ * finds there with its own free, though the dynamic linker got that memory from the first C
+ * library's malloc. (libpython has such storage from 3.12 on, and so has the addon.) What lies in
+ * the first library's heap is given back there; arenas beside that heap know their owner. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <stddef.h>

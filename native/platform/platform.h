@@ -12,6 +12,9 @@ namespace rxp::platform {
 // Opens a libpython into the process's global scope. Returns null and fills `error` on failure.
 void* open_shared(const std::string& library, std::string& error);
 
+// This program's own global scope, for a worker process that is a Python.
+void* open_self();
+
 // True where a private copy of libpython can live beside others; fills `why_not` otherwise.
 bool has_namespaces(std::string& why_not);
 

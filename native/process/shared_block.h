@@ -1,8 +1,12 @@
-// A block of shared memory without a name, known to both sides by a number.
+// Blocks of shared memory without a name, known to both sides by a number.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
+#include <map>
+#include <memory>
+#include <unordered_map>
+#include <vector>
 
 namespace rxp {
 
@@ -12,12 +16,33 @@ struct SharedBlock {
   int descriptor = -1;
   char* data = nullptr;
   size_t size = 0;
+  bool lent = false;   // the other side may use it (rule P4)
+  bool known = false;  // the other side has its descriptor
 
-  // Sizes are rounded up to a power of two, so that a block serves again for similar payloads.
-  static SharedBlock* create(uint32_t id, size_t size);
+  // Null when there is no memory, or no descriptor.
+  static std::unique_ptr<SharedBlock> create(uint32_t id, size_t size);
   // Maps what the other side made; closes the descriptor. Null when it is not what was announced.
-  static SharedBlock* adopt(uint32_t id, int descriptor, size_t size);
+  static std::unique_ptr<SharedBlock> adopt(uint32_t id, int descriptor, size_t size);
   ~SharedBlock();
+};
+
+// The blocks that one side made. Those that came back are used again: fresh memory has to be
+// faulted in page by page on both sides. Used under one lock.
+class BlockStore {
+ public:
+  // A block of at least this size, lent out. Null when there is no memory.
+  SharedBlock* lend(size_t size);
+  // What the other side gave back; false when it was never lent.
+  bool take_back(uint32_t id);
+  // A block to do away with because too much is kept; 0 when there is none. The caller tells the
+  // other side.
+  uint32_t surplus();
+
+ private:
+  std::unordered_map<uint32_t, std::unique_ptr<SharedBlock>> blocks_;
+  std::map<size_t, std::vector<SharedBlock*>> free_;  // by size
+  size_t free_bytes_ = 0;
+  uint32_t last_id_ = 0;
 };
 
 }  // namespace rxp

@@ -33,7 +33,7 @@ struct Call {
   int32_t interpreter = kAnyInterpreter;
   int32_t count = 0;  // items in the batch
   CallKind kind = CallKind::kText;
-  TextView text;                    // all items of this call, joined
+  TextView text;                     // all items of this call, joined
   const int32_t* lengths = nullptr;  // `count` lengths in code units
   std::vector<Segment> segments;
   Envelope* envelope = nullptr;

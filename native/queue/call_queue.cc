@@ -50,7 +50,7 @@ Call* CallQueue::pop(Seat& seat) {
   if (queue.empty() || (seat.closed && &queue == &common_)) return nullptr;
   Call* call = queue.front();
   queue.pop_front();
-  seat.running = call;
+  seat.running.push_back(call);
   return call;
 }
 
@@ -60,7 +60,7 @@ Call* CallQueue::next(int index, Call* finished) {
   {
     std::lock_guard<std::mutex> lock(mutex_);
     Seat& seat = *seats_[static_cast<size_t>(index)];
-    seat.running = nullptr;
+    seat.running.clear();
     watched = watchers_ > 0;
     call = pop(seat);
   }
@@ -70,8 +70,8 @@ Call* CallQueue::next(int index, Call* finished) {
 }
 
 // A moment's wait for the next push. Calls that come one by one mostly come right after the results
-// of the last ones, sooner than a thread that sleeps would be awake again. One interpreter at a time,
-// and only where another core is left for JavaScript.
+// of the last ones, sooner than a thread that sleeps would be awake again. One interpreter at a
+// time, and only where another core is left for JavaScript.
 void CallQueue::spin() {
   static const bool has_cores = std::thread::hardware_concurrency() > 1;
   constexpr auto kSpin = std::chrono::microseconds(20);
@@ -98,6 +98,32 @@ Call* CallQueue::take(int index) {
     seat.waiting = true;
     seat.wake.wait(lock);
     seat.waiting = false;
+  }
+}
+
+Call* CallQueue::hand_out(int index) {
+  std::lock_guard<std::mutex> lock(mutex_);
+  return pop(*seats_[static_cast<size_t>(index)]);
+}
+
+void CallQueue::finish(int index, Call* call) {
+  bool watched = false;
+  {
+    std::lock_guard<std::mutex> lock(mutex_);
+    auto& running = seats_[static_cast<size_t>(index)]->running;
+    running.erase(std::find(running.begin(), running.end(), call));
+    watched = watchers_ > 0;
+  }
+  if (watched) idle_.notify_all();
+  call->envelope->finish_one();
+}
+
+void CallQueue::give_back(int index, const std::vector<Call*>& calls) {
+  std::lock_guard<std::mutex> lock(mutex_);
+  Seat& seat = *seats_[static_cast<size_t>(index)];
+  for (auto call = calls.rbegin(); call != calls.rend(); ++call) {
+    seat.running.erase(std::find(seat.running.begin(), seat.running.end(), *call));
+    ((*call)->interpreter == kAnyInterpreter ? common_ : seat.own).push_front(*call);
   }
 }
 
@@ -140,10 +166,12 @@ CallQueue::Cancelled CallQueue::cancel(int32_t id, int* running_seat, uint64_t* 
     return Cancelled::kRemoved;
   }
   for (size_t i = 0; i < seats_.size(); i++) {
-    if (seats_[i]->running == nullptr || seats_[i]->running->id != id) continue;
-    *running_seat = static_cast<int>(i);
-    *ticket = seats_[i]->running->ticket;
-    return Cancelled::kRunning;
+    for (Call* call : seats_[i]->running) {
+      if (call->id != id) continue;
+      *running_seat = static_cast<int>(i);
+      *ticket = call->ticket;
+      return Cancelled::kRunning;
+    }
   }
   return Cancelled::kNotFound;
 }
@@ -173,8 +201,8 @@ std::vector<int32_t> CallQueue::clear(bool keep_control) {
 
 uint64_t CallQueue::running(int seat) const {
   std::lock_guard<std::mutex> lock(mutex_);
-  Call* call = seats_[static_cast<size_t>(seat)]->running;
-  return call == nullptr ? 0 : call->ticket;
+  auto& running = seats_[static_cast<size_t>(seat)]->running;
+  return running.empty() ? 0 : running.front()->ticket;
 }
 
 size_t CallQueue::waiting() const {
@@ -189,7 +217,9 @@ bool CallQueue::wait_idle(bool (*matters)(const Call&), int milliseconds) {
   watchers_++;
   bool idle = idle_.wait_for(lock, std::chrono::milliseconds(milliseconds), [&] {
     for (auto& seat : seats_) {
-      if (seat->running != nullptr && matters(*seat->running)) return false;
+      for (Call* call : seat->running) {
+        if (matters(*call)) return false;
+      }
     }
     return true;
   });

@@ -1,7 +1,7 @@
 // The queue of one pool: calls that any interpreter may take, and calls meant for one of them.
 //
-// The JavaScript thread pushes and removes, interpreter threads take. A lock rather than a lock-free
-// queue: it is held for a few dozen nanoseconds, and cancelling needs to look inside.
+// The JavaScript thread pushes and removes, interpreter threads take. A lock rather than a
+// lock-free queue: it is held for a few dozen nanoseconds, and cancelling needs to look inside.
 #pragma once
 
 #include <atomic>
@@ -29,6 +29,14 @@ class CallQueue {
   // Waits for a call, a poke or the seat's end; null for the latter two. Marks a call as running.
   Call* take(int seat);
 
+  // For a seat whose interpreter is elsewhere and holds several calls at a time: the next call for
+  // it, or null when there is none; it is marked as running.
+  Call* hand_out(int seat);
+  // Ends such a call, and frees it.
+  void finish(int seat, Call* call);
+  // Puts calls that did not begin back to the front of the queue, in this order.
+  void give_back(int seat, const std::vector<Call*>& calls);
+
   // Wakes a seat that waits, so that its interpreter looks after other work.
   void poke(int seat);
   // take() answers null from now on once nothing is left for this seat.
@@ -41,7 +49,7 @@ class CallQueue {
   Cancelled cancel(int32_t id, int* seat, uint64_t* ticket);
   // Removes every waiting call, except control calls when `keep_control`. Returns their ids.
   std::vector<int32_t> clear(bool keep_control);
-  // The ticket of the call that a seat runs, 0 when it waits.
+  // The ticket of the call that a seat runs (the oldest of several), 0 when it waits.
   uint64_t running(int seat) const;
   size_t waiting() const;
   // Blocks until no seat runs a call for which `matters(call)`, at most `milliseconds`.
@@ -51,7 +59,7 @@ class CallQueue {
   struct Seat {
     std::deque<Call*> own;
     std::condition_variable wake;
-    Call* running = nullptr;
+    std::vector<Call*> running;
     bool waiting = false;
     bool poked = false;
     bool closed = false;

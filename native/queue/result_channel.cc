@@ -60,14 +60,14 @@ void ResultChannel::post_text(int32_t pool, int32_t call, ResultStatus status, T
     block->pool = pool;
     std::swap(block->text, text);
     last = block.get();
-    last->meta.insert(last->meta.end(), {call, static_cast<int32_t>(status),
-                                         static_cast<int32_t>(lengths.size())});
+    last->meta.insert(last->meta.end(),
+                      {call, static_cast<int32_t>(status), static_cast<int32_t>(lengths.size())});
     last->meta.insert(last->meta.end(), lengths.begin(), lengths.end());
     append(std::move(block));
   } else {
     last->text.append(text.view());
-    last->meta.insert(last->meta.end(), {call, static_cast<int32_t>(status),
-                                         static_cast<int32_t>(lengths.size())});
+    last->meta.insert(last->meta.end(),
+                      {call, static_cast<int32_t>(status), static_cast<int32_t>(lengths.size())});
     last->meta.insert(last->meta.end(), lengths.begin(), lengths.end());
     signal();
   }
@@ -85,8 +85,7 @@ void ResultChannel::post_binary(int32_t pool, int32_t call, std::vector<BinaryIt
   auto block = fresh();
   block->kind = BlockKind::kBinary;
   block->pool = pool;
-  block->meta = {call, static_cast<int32_t>(ResultStatus::kOk),
-                 static_cast<int32_t>(items.size())};
+  block->meta = {call, static_cast<int32_t>(ResultStatus::kOk), static_cast<int32_t>(items.size())};
   block->items.swap(items);
   append(std::move(block));
 }

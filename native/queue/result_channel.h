@@ -15,31 +15,9 @@
 #include <mutex>
 #include <vector>
 
-#include "buffer/memory.h"
-#include "codec/text.h"
+#include "queue/result_sink.h"
 
 namespace rxp {
-
-// Python memory that JavaScript holds; given back to the runtime that made it (runtime.h).
-struct ExportedBuffer;
-
-// One element of a binary result. Exactly one of block, exported and alias is set.
-struct BinaryItem {
-  MemoryBlock* block = nullptr;       // a reference
-  ExportedBuffer* exported = nullptr;  // owned
-  int alias = -1;                     // index of the input that the bytes lie in
-  int type = 0;                       // napi_typedarray_type
-  size_t offset = 0;                  // bytes into the block, the export or the input's block
-  size_t size = 0;                    // bytes
-};
-
-enum class ResultStatus : int32_t {
-  kOk = 0,
-  kError = 1,     // the text is an error report (JSON)
-  kSpecials = 2,  // the JSON text holds escaped values (json_encode.h)
-};
-
-enum class BlockKind : int32_t { kText = 0, kBinary = 1, kOutput = 2, kLog = 3 };
 
 // Text: meta holds, for each call, its id, its status, the number of strings, and their lengths in
 // code units. Binary: meta holds id, status, count; items follow. Output: meta holds the stream.
@@ -51,7 +29,7 @@ struct ResultBlock {
   std::vector<BinaryItem> items;
 };
 
-class ResultChannel {
+class ResultChannel final : public ResultSink {
  public:
   class Waker {
    public:
@@ -60,13 +38,12 @@ class ResultChannel {
   };
 
   explicit ResultChannel(Waker* waker) : waker_(waker) {}
-  ~ResultChannel();
+  ~ResultChannel() override;
 
-  // Takes the contents of `text` and `lengths` (they come back empty, with other memory).
   void post_text(int32_t pool, int32_t call, ResultStatus status, TextBuffer& text,
-                 std::vector<int32_t>& lengths);
-  void post_binary(int32_t pool, int32_t call, std::vector<BinaryItem>& items);
-  void post_output(int32_t pool, BlockKind kind, int32_t stream, TextBuffer& text);
+                 std::vector<int32_t>& lengths) override;
+  void post_binary(int32_t pool, int32_t call, std::vector<BinaryItem>& items) override;
+  void post_output(int32_t pool, BlockKind kind, int32_t stream, TextBuffer& text) override;
   // Wakes the JavaScript thread for other work of its own.
   void nudge();
 
@@ -88,8 +65,5 @@ class ResultChannel {
   bool signalled_ = false;
   bool closed_ = false;
 };
-
-// Drops what a binary item holds, when it did not become JavaScript's.
-void discard(BinaryItem& item);
 
 }  // namespace rxp

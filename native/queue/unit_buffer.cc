@@ -6,8 +6,8 @@
 namespace rxp {
 namespace {
 
-constexpr size_t kLarge = 32 << 10;      // units; below, malloc keeps the memory by itself
-constexpr size_t kKeepUnits = 8 << 20;   // in all
+constexpr size_t kLarge = 32 << 10;     // units; below, malloc keeps the memory by itself
+constexpr size_t kKeepUnits = 8 << 20;  // in all
 
 struct Piece {
   char16_t* data;

@@ -1,5 +1,5 @@
-// Memory for the text of calls. Large pieces are kept for the next call: what malloc gives back to the
-// system has to be faulted in page by page again, which costs more than the copy into it.
+// Memory for the text of calls. Large pieces are kept for the next call: what malloc gives back to
+// the system has to be faulted in page by page again, which costs more than the copy into it.
 #pragma once
 
 #include <cstddef>

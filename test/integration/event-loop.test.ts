@@ -29,7 +29,7 @@ async function worstDelay(work: () => Promise<unknown>): Promise<number> {
   return worst
 }
 
-for (const isolation of ['shared', 'namespace'] as const) {
+for (const isolation of ['shared', 'namespace', 'process'] as const) {
   describe(`the event loop, while every interpreter holds its GIL (${isolation})`, function () {
     this.timeout(300_000)
     let python: string

@@ -19,7 +19,7 @@ describe('leaving in the middle of a call, in processes of their own', () => {
   })
   after(() => runner?.remove())
 
-  for (const isolation of ['shared', 'namespace'] as const) {
+  for (const isolation of ['shared', 'namespace', 'process'] as const) {
     for (const [title, busy] of Object.entries(BUSY)) {
       it(`process.exit(3) during ${title} (${isolation})`, () =>
         runner.run([['open', 'a'], ...busy, ['exit', 3]], { isolation, code: 3 }))

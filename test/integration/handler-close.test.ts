@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { PoolClosedError } from '../../lib/errors'
 import { failsWith } from '../fixtures/failures'
-import { inEachMode, openPool, withPool } from '../fixtures/modes'
+import { inEachMode, openHandlers, openPool, withPool } from '../fixtures/modes'
 
 const slow = (result: string) => `
   import time
@@ -49,6 +49,7 @@ inEachMode('closing a handler', (test) => {
       assert.deepEqual(await handler.call([1]), [1 + i])
       await handler.close()
     }
+    const before = await openHandlers(test.pool)
     const many = Array.from({ length: 200 }, (_, i) =>
       test.pool.handler(`lambda batch: [item + ${i} for item in batch]`),
     )
@@ -57,7 +58,9 @@ inEachMode('closing a handler', (test) => {
       answers.flat(),
       many.map((_, i) => 1 + i),
     )
+    assert.equal(await openHandlers(test.pool), before + 200)
     await Promise.all(many.map((handler) => handler.close()))
+    assert.equal(await openHandlers(test.pool), before)
   })
 
   it('does not wait for a call that was cancelled', async () => {
@@ -161,7 +164,7 @@ withPool('handlers and their pools', (test) => {
       assert.deepEqual(await keep(seed), [seed])
     }
     for (const seed of [new Map(), () => 1, { a: Symbol('x') }, new Float64Array(1)]) {
-      await assert.rejects(keep(seed), { code: 'ERR_ITEM_ENCODE', message: /seed/ })
+      await assert.rejects(async () => keep(seed), { code: 'ERR_ITEM_ENCODE', message: /seed/ })
     }
   })
 })

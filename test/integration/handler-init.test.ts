@@ -30,7 +30,7 @@ inEachMode('init', (test) => {
 
 describe('init in three interpreters', function () {
   this.timeout(60_000)
-  for (const isolation of ['shared', 'namespace'] as const) {
+  for (const isolation of ['shared', 'namespace', 'process'] as const) {
     const times = isolation === 'shared' ? 'once' : 'in each'
     it(`happens ${times} with isolation '${isolation}'`, async () => {
       await using pool = await openPool({ isolation, size: 3 })

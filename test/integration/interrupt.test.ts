@@ -14,6 +14,7 @@ const SOON = 3000
 const POOLS = [
   { title: 'shared, one interpreter', isolation: 'shared', size: 1, waits: true },
   { title: 'namespace, two interpreters', isolation: 'namespace', size: 2, waits: true },
+  { title: 'process, two interpreters', isolation: 'process', size: 2, waits: true },
   { title: 'shared, two interpreters', isolation: 'shared', size: 2, waits: false },
 ] as const
 

@@ -115,7 +115,7 @@ describe('the life of a pool, in processes of their own', () => {
   })
   after(() => runner?.remove())
 
-  for (const isolation of ['shared', 'namespace'] as const) {
+  for (const isolation of ['shared', 'namespace', 'process'] as const) {
     for (const [title, steps] of Object.entries(WAYS)) {
       it(`${title} (${isolation})`, () => runner.run(steps, { isolation }))
     }

@@ -3,7 +3,8 @@ import { spawnSync } from 'node:child_process'
 import { chmod, mkdir, realpath, symlink, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { PythonNotFoundError, PythonUnusableError } from '../../lib/errors'
-import { locatePython, type PythonInfo } from '../../lib/pool/locate'
+import { PythonPool } from '../../lib/index'
+import { locatePython, noLibraryError, type PythonInfo } from '../../lib/pool/locate'
 import { failure } from '../fixtures/environment'
 import { basePython } from '../fixtures/python'
 import { findPythons } from '../fixtures/pythons'
@@ -21,7 +22,7 @@ describe('locatePython', () => {
     const said = spawnSync(python.executable, ['-c', code], { encoding: 'utf8' }).stdout.trim().split('\n')
     assert.deepEqual([info.version.join('.'), info.prefix, info.basePrefix], said)
     assert.equal(info.implementation, 'CPython')
-    assert.match(info.library, new RegExp(`libpython3\\.${info.version[1]}t?d?\\.`))
+    assert.match(info.library ?? '', new RegExp(`libpython3\\.${info.version[1]}t?d?\\.`))
     assert.equal(info.venv, info.prefix !== info.basePrefix)
   })
 
@@ -160,30 +161,6 @@ describe('locatePython', () => {
     ['is PyPy', saying({ implementation: 'PyPy' }), 'ERR_PYTHON_BROKEN', /PyPy 3\.12\.1; only CPython/],
     ['is Python 3.8', saying({ version: [3, 8, 18] }), 'ERR_PYTHON_TOO_OLD', /3\.8\.18; the oldest that works is 3\.9/],
     ['is for another machine', saying({ machine: 'riscv64', bits: 32 }), 'ERR_PYTHON_BROKEN', /built for riscv64/],
-    [
-      'has no library',
-      saying({ library: null }),
-      'ERR_PYTHON_NO_SHARED_LIBRARY',
-      /--enable-shared.*\n {2}- \/opt\/x\/lib/,
-    ],
-    [
-      "has no library and is the system's",
-      saying({ library: null, basePrefix: '/usr' }),
-      'ERR_PYTHON_NO_SHARED_LIBRARY',
-      /apt install libpython3\.12/,
-    ],
-    [
-      'has no library and comes from pyenv',
-      saying({ library: null, basePrefix: '/home/me/.pyenv/versions/3.12.1' }),
-      'ERR_PYTHON_NO_SHARED_LIBRARY',
-      /PYTHON_CONFIGURE_OPTS=--enable-shared pyenv install --force 3\.12\.1/,
-    ],
-    [
-      'has no library and comes from conda',
-      saying({ library: null, basePrefix: '/opt/miniconda3' }),
-      'ERR_PYTHON_NO_SHARED_LIBRARY',
-      /conda install python=3\.12/,
-    ],
   ]
   for (const [what, script, code, message] of broken) {
     it(`refuses an executable that ${what}`, async () => {
@@ -196,6 +173,35 @@ describe('locatePython', () => {
       assert.equal(error.code, code)
       assert.match(error.message, message)
       assert.equal(error.executable, path)
+    })
+  }
+
+  const remedies: [string, object, RegExp][] = [
+    ['built by hand', {}, /--enable-shared.*\n {2}- \/opt\/x\/lib/],
+    ["the system's", { basePrefix: '/usr' }, /apt install libpython3\.12/],
+    [
+      "pyenv's",
+      { basePrefix: '/home/me/.pyenv/versions/3.12.1' },
+      /PYTHON_CONFIGURE_OPTS=--enable-shared pyenv install --force 3\.12\.1/,
+    ],
+    ["conda's", { basePrefix: '/opt/miniconda3' }, /conda install python=3\.12/],
+  ]
+  for (const [what, changes, message] of remedies) {
+    it(`says what to do about an executable without a library (${what})`, async () => {
+      await using folder = await temporaryFolder()
+      const path = join(folder.path, 'python')
+      await writeFile(path, `#!/bin/sh\n${saying({ library: null, executable: path, ...changes })}\n`)
+      await chmod(path, 0o755)
+      const info = await locatePython(path)
+      assert.equal(info.library, null)
+      const opened = await failure(PythonPool.open({ python: path, isolation: 'shared' }))
+      for (const error of [noLibraryError(info), opened]) {
+        assert.ok(error instanceof PythonUnusableError, `${error}`)
+        assert.equal(error.code, 'ERR_PYTHON_NO_SHARED_LIBRARY')
+        assert.match(error.message, message)
+        assert.match(error.message, /Or use isolation 'process'/)
+        assert.equal(error.executable, path)
+      }
     })
   }
 

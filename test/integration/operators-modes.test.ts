@@ -11,7 +11,7 @@ import {
   scanPython,
 } from '../../lib/index'
 import { anyString, jsonValue } from '../fixtures/arbitraries'
-import { inEachMode, withPool } from '../fixtures/modes'
+import { inEachMode, openHandlers, withPool } from '../fixtures/modes'
 
 inEachMode('operators with Python', (test) => {
   const numbers = (count: number) => Array.from({ length: count }, (_, i) => i)
@@ -182,8 +182,13 @@ withPool('operators in a row', (test) => {
     const handler = pool.handler<number, number>('flow:double')
     const run = (source: typeof handler | string) =>
       lastValueFrom(from([1]).pipe(typeof source === 'string' ? mapPython(source, { pool }) : mapPython(source)))
+    await handler.call([])
+    const before = await openHandlers(pool)
     for (let i = 0; i < 20; i++) assert.equal(await run('flow:double'), 2)
     assert.equal(await run(handler), 2)
+    // Closing goes on behind the stream's back.
+    for (let i = 0; i < 50 && (await openHandlers(pool)) !== before; i++) await new Promise((go) => setTimeout(go, 5))
+    assert.equal(await openHandlers(pool), before)
     assert.deepEqual(await handler.call([4]), [8], "a handler of the user's stays open")
   })
 })

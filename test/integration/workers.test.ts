@@ -39,16 +39,7 @@ const WAYS: Record<string, Step[]> = {
     ['join', 'one', 0],
   ],
   'a Worker gets the results that it awaits before it ends': [
-    [
-      'worker',
-      'one',
-      [
-        ['open', 'w'],
-        ['start', 'w', 'nap', [0.2]],
-        ['say'],
-        ['settle', 'w'],
-      ],
-    ],
+    ['worker', 'one', [['open', 'w'], ['start', 'w', 'nap', [0.2]], ['say'], ['settle', 'w']]],
     ['join', 'one', 0],
   ],
   'a Worker ends with a call that nobody awaits': [
@@ -136,7 +127,7 @@ describe('pools in worker threads, in processes of their own', () => {
   })
   after(() => runner?.remove())
 
-  for (const isolation of ['shared', 'namespace'] as const) {
+  for (const isolation of ['shared', 'namespace', 'process'] as const) {
     for (const [title, steps] of Object.entries(WAYS)) {
       const leaves = steps.at(-1)?.[0] === 'exit'
       it(`${title} (${isolation})`, () => runner.run(steps, { isolation, leaves }))

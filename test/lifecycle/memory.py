@@ -1,4 +1,4 @@
-"""Handlers for the rules of memory: some keep what they were given, as a handler must be free to do."""
+"""Handlers for the rules of memory: some keep what they were given, as any handler may."""
 
 from __future__ import annotations
 

@@ -35,6 +35,6 @@ export type Step =
 /** What the program is given, as JSON: on its command line, or as a Worker's data. */
 export interface Setting {
   python: string
-  isolation: 'shared' | 'namespace'
+  isolation: 'shared' | 'namespace' | 'process'
   steps: Step[]
 }

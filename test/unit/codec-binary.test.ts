@@ -20,20 +20,23 @@ describe('the binary codecs', () => {
   it('copy what could be taken away, and lend what could not', () => {
     const own = new Uint8Array(4)
     const shared = new Uint8Array(new SharedArrayBuffer(4))
-    assert.deepEqual(Array.from(encodeBinary([own, shared], false, false).crossings), [Crossing.Copy, Crossing.Pin])
+    assert.deepEqual(Array.from(encodeBinary([own, shared], false, false, false).crossings), [
+      Crossing.Copy,
+      Crossing.Pin,
+    ])
   })
 
   it('also where they come from another realm', () => {
     const foreign = runInNewContext(
       '[new Uint8Array([1, 2]), new Uint8Array(new SharedArrayBuffer(2)), new ArrayBuffer(3)]',
     )
-    const { views, crossings } = encodeBinary(foreign, false, false)
+    const { views, crossings } = encodeBinary(foreign, false, false, false)
     assert.deepEqual(Array.from(crossings), [Crossing.Copy, Crossing.Pin, Crossing.Copy])
     assert.deepEqual(
       views.map((view) => view.byteLength),
       [2, 2, 3],
     )
-    encodeBinary([foreign[0]], false, true)
+    encodeBinary([foreign[0]], false, true, false)
     assert.equal(foreign[0].length, 0)
   })
 
@@ -41,7 +44,7 @@ describe('the binary codecs', () => {
     const buffer = new ArrayBuffer(32)
     new Uint8Array(buffer).set([1, 2, 3], 8)
     const items = [new Uint8Array(buffer, 8, 3), new Float64Array(buffer, 16), new DataView(buffer, 8, 1), buffer]
-    const { views, crossings } = encodeBinary(items, false, true)
+    const { views, crossings } = encodeBinary(items, false, true, false)
     assert.equal(buffer.byteLength, 0)
     assert.deepEqual(views[0], Uint8Array.of(1, 2, 3))
     assert.deepEqual([views[1]!.constructor, views[1]!.byteOffset, views[1]!.byteLength], [Float64Array, 16, 16])
@@ -53,7 +56,7 @@ describe('the binary codecs', () => {
 
   it('transfer nothing where one item is refused', () => {
     const good = new Uint8Array(4)
-    assert.throws(() => encodeBinary([good, 'text'], false, true), EncodeError)
+    assert.throws(() => encodeBinary([good, 'text'], false, true, false), EncodeError)
     assert.equal(good.length, 4)
   })
 
@@ -61,7 +64,7 @@ describe('the binary codecs', () => {
     const own = Int16Array.of(1, 2, 3).subarray(1)
     const pooled = Buffer.from('ab')
     const shared = new Uint8Array(new SharedArrayBuffer(2))
-    const batch = encodeBinary([own, pooled, shared], false, false)
+    const batch = encodeBinary([own, pooled, shared], false, false, false)
     keepBinary(batch)
     own[0] = 99
     pooled[0] = 99

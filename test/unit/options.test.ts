@@ -31,6 +31,9 @@ describe('pool options', () => {
       requirements: undefined,
       size: { min: 1, max: 1 },
       isolation: 'auto',
+      onCrash: 'fail',
+      grace: 2000,
+      env: {},
       name: 'python',
       onProgress: undefined,
     })
@@ -44,6 +47,9 @@ describe('pool options', () => {
       requirements: 'r.txt',
       size: 3,
       isolation: 'shared',
+      onCrash: 'retry',
+      grace: 100,
+      env: { A: 'b', C: undefined },
       name: 'p',
     } as const
     assert.deepEqual(validatePoolOptions({ ...given, onProgress }), {
@@ -80,7 +86,11 @@ describe('pool options', () => {
     ['size.max', { size: { max: -1 } }, /'size.max' must be/],
     ['size order', { size: { min: 3, max: 2 } }, /'size.min' \(3\) must not be above 'size.max' \(2\)/],
     ['size.maximum', { size: { maximum: 2 } }, /'size.maximum' is not an option/],
-    ['isolation', { isolation: 'thread' }, /'isolation' must be one of 'auto', 'shared', 'namespace'; got 'thread'/],
+    [
+      'isolation',
+      { isolation: 'thread' },
+      /'isolation' must be one of 'auto', 'shared', 'namespace', 'process'; got 'thread'/,
+    ],
     ['onProgress', { onProgress: true }, /'onProgress' must be a function/],
     ['misspelt', { pyhton: 'x' }, /'pyhton' is not an option here: did you mean 'python'\?/],
     ['unknown', { colour: 1 }, /'colour' is not an option here: known are python, path/],

@@ -1,5 +1,5 @@
-// Stands for one JavaScript thread in the native tests: makes calls with numbers that are used again,
-// sleeps until the channel wakes it, and takes results.
+// Stands for one JavaScript thread in the native tests: makes calls with numbers that are used
+// again, sleeps until the channel wakes it, and takes results.
 #pragma once
 
 #include <condition_variable>
@@ -13,12 +13,12 @@
 
 #include "interpreter/pool.h"
 
-#define CHECK(condition)                                                             \
-  do {                                                                               \
-    if (!(condition)) {                                                              \
-      std::fprintf(stderr, "%s:%d: not so: %s\n", __FILE__, __LINE__, #condition);   \
-      std::abort();                                                                  \
-    }                                                                                \
+#define CHECK(condition)                                                           \
+  do {                                                                             \
+    if (!(condition)) {                                                            \
+      std::fprintf(stderr, "%s:%d: not so: %s\n", __FILE__, __LINE__, #condition); \
+      std::abort();                                                                \
+    }                                                                              \
   } while (false)
 
 namespace rxp::test {

@@ -1,0 +1,64 @@
+#include "interpreter/tenant.h"
+
+namespace rxp {
+
+Tenant::Tenant(Pool& pool, Runtime::Lease& lease, int seat)
+    : pool_(pool),
+      runtime_(*lease.runtime),
+      api_(lease.runtime->api()),
+      index_(seat),
+      home_(lease.home),
+      seat_(pool.seat(seat)),
+      interpreter_(pool, *lease.runtime, seat_.interrupted) {
+  seat_.runtime = &runtime_;
+  seat_.home = home_;
+  seat_.ident = api_.PyThread_get_thread_ident();
+  if (home_) {
+    runtime_.set_home_poke([queue = pool.shared_from_this(), seat] { queue->queue().poke(seat); });
+  }
+}
+
+Tenant::~Tenant() {
+  if (home_) runtime_.set_home_poke(nullptr);
+}
+
+void Tenant::stay(int32_t call) {
+  if (interpreter_.open(call)) serve();
+  interpreter_.close();
+}
+
+void Tenant::serve() {
+  CallQueue& queue = pool_.queue();
+  Call* finished = nullptr;
+  for (;;) {
+    runtime_.drain_reaper();
+    Call* call = next_call(finished);
+    finished = nullptr;
+    if (call == nullptr) {
+      PyThreadState* state = api_.PyEval_SaveThread();
+      call = queue.take(index_);
+      api_.PyEval_RestoreThread(state);
+      if (call == nullptr) {
+        if (queue.seat_closed(index_)) return;
+        continue;
+      }
+    }
+    interpreter_.run(*call);
+    finished = call;
+  }
+}
+
+// The result is posted before the call ends, so an interrupt in between finds it and does no harm:
+// a signal's handler sees that the running call is another, an asynchronous exception is taken
+// back.
+Call* Tenant::next_call(Call* finished) {
+  CallQueue& queue = pool_.queue();
+  if (home_) return queue.next(index_, finished);
+  std::lock_guard<std::mutex> lock(seat_.mutex);
+  bool interrupted = finished != nullptr && seat_.interrupted.load() == finished->ticket;
+  Call* call = queue.next(index_, finished);
+  if (interrupted) api_.PyThreadState_SetAsyncExc(seat_.ident, nullptr);
+  return call;
+}
+
+}  // namespace rxp

@@ -1,0 +1,32 @@
+// A thread's stay in a runtime on behalf of one seat of a pool: takes calls and has them run.
+#pragma once
+
+#include "interpreter/interpreter.h"
+#include "interpreter/pool.h"
+#include "interpreter/runtime.h"
+
+namespace rxp {
+
+// Lives on the leased thread's stack, with the GIL held.
+class Tenant {
+ public:
+  Tenant(Pool& pool, Runtime::Lease& lease, int seat);
+  ~Tenant();
+
+  // Makes the host, posts the result of `call`, and serves calls until the seat is closed.
+  void stay(int32_t call);
+
+ private:
+  void serve();
+  Call* next_call(Call* finished);
+
+  Pool& pool_;
+  Runtime& runtime_;
+  const PythonApi& api_;
+  const int index_;
+  const bool home_;
+  Seat& seat_;
+  Interpreter interpreter_;
+};
+
+}  // namespace rxp

@@ -1,0 +1,42 @@
+// What an interpreter needs to know of where it works: a pool, or a worker process of one.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "interpreter/python_api.h"
+#include "queue/call.h"
+#include "queue/result_sink.h"
+
+namespace rxp {
+
+struct HandlerCodecs {
+  CodecKind in = CodecKind::kString;
+  CodecKind out = CodecKind::kString;
+  bool exact = true;  // one result for each item
+};
+
+struct HandlerDefinition {
+  HandlerCodecs codecs;
+  bool stateful =
+      false;  // its results depend on earlier calls, so another interpreter cannot go on
+  std::u16string request;  // JSON: what asks a host to open it
+};
+
+class Workplace {
+ public:
+  virtual ~Workplace() = default;
+
+  virtual int32_t pool_id() const = 0;
+  virtual std::shared_ptr<ResultSink> sink() = 0;
+  virtual const std::string& host_options() const = 0;
+  virtual HandlerDefinition handler(int32_t id) = 0;
+
+  // The host of a runtime that several interpreters of this place share; null until the first of
+  // them has made it. Owned references, only touched with that runtime's GIL held.
+  PyObject* shared_host = nullptr;
+  int shared_host_users = 0;
+};
+
+}  // namespace rxp

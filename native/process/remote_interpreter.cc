@@ -1,0 +1,342 @@
+#include "process/remote_interpreter.h"
+
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include <algorithm>
+
+#include "platform/platform.h"
+#include "platform/processes.h"
+#include "process/reports.h"
+
+namespace rxp {
+namespace {
+
+// Calls that are quicker than the way there and back are handed over several at a time, so that the
+// way is paid for once; slow ones one by one, so that none waits behind another.
+constexpr double kQuick = 1e6;     // nanoseconds a call
+constexpr double kAhead = 200e3;   // nanoseconds of work
+constexpr double kMostAhead = 64;  // calls
+constexpr size_t kBytesAhead = 64 << 10;
+
+constexpr int kLeaveTime = 5000;  // milliseconds to finalise Python
+constexpr int kStarvedPause = 2;  // milliseconds until another try to send
+constexpr int kFirstPause = 100;  // milliseconds before the third process in a row
+constexpr int kLongestPause = 5000;
+constexpr int kGiveUpAfter = 3;  // processes in a row that did not even start
+
+}  // namespace
+
+RemoteInterpreter::RemoteInterpreter(std::shared_ptr<Pool> pool, int seat, WorkerProgram program)
+    : pool_(std::move(pool)),
+      seat_(seat),
+      program_(std::move(program)),
+      nudge_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {}
+
+RemoteInterpreter::~RemoteInterpreter() { close(nudge_); }
+
+void RemoteInterpreter::start(int32_t call) {
+  start_call_ = call;
+  platform::start_thread([self = shared_from_this()] { self->run(); }, "python-worker");
+}
+
+void RemoteInterpreter::nudge() {
+  uint64_t one = 1;
+  (void)!write(nudge_, &one, sizeof one);
+}
+
+void RemoteInterpreter::define(int32_t handler, const HandlerDefinition& definition) {
+  std::lock_guard<std::mutex> lock(mutex_);
+  stateful_used_.erase(handler);
+  state_lost_.erase(handler);
+  if (session_ != nullptr) session_->define(handler, definition);
+}
+
+bool RemoteInterpreter::feed() {
+  std::unique_lock<std::mutex> lock(mutex_);
+  if (!open_ || stop_sent_) return false;
+  if (!outstanding_.empty()) {
+    double ahead = average_ > kQuick ? 1 : std::clamp(kAhead / average_, 2.0, kMostAhead);
+    if (static_cast<double>(outstanding_.size()) >= ahead) return false;
+    if (outstanding_bytes_ >= kBytesAhead) return false;
+  }
+  CallQueue& queue = pool_->queue();
+  Call* call = queue.hand_out(seat_);
+  if (call == nullptr) {
+    if (outstanding_.empty() && queue.seat_closed(seat_)) {
+      stop_sent_ = true;
+      session_->stop();
+      lock.unlock();
+      nudge();
+    }
+    return false;
+  }
+  if (call->kind == CallKind::kForget) {
+    stateful_used_.erase(call->handler);
+    state_lost_.erase(call->handler);
+  } else if (call->kind != CallKind::kControl && call->interpreter != kAnyInterpreter) {
+    if (state_lost_.count(call->handler) != 0) {
+      lock.unlock();
+      post_error(call->id, crash_report("the state of this handler was lost when its worker "
+                                        "process ended; make the handler anew",
+                                        lost_ending_));
+      queue.finish(seat_, call);
+      return true;
+    }
+    stateful_used_.insert(call->handler);
+  }
+  WorkerSession::Sent sent;
+  WorkerSession::Answer answer = session_->send(*call, sent);
+  if (answer == WorkerSession::Answer::kSent) {
+    outstanding_.push_back({call, sent.message, sent.bytes});
+    outstanding_bytes_ += sent.bytes;
+    load_.store(static_cast<int>(outstanding_.size()), std::memory_order_relaxed);
+    return true;
+  }
+  if (answer == WorkerSession::Answer::kNoRoom) {
+    queue.give_back(seat_, {call});
+    starved_ = true;
+    lock.unlock();
+    nudge();
+    return false;
+  }
+  lock.unlock();
+  post_error(call->id, no_memory_report());
+  queue.finish(seat_, call);
+  return true;
+}
+
+CallQueue::Cancelled RemoteInterpreter::cancel(uint64_t ticket) {
+  std::unique_lock<std::mutex> lock(mutex_);
+  auto found = std::find_if(outstanding_.begin(), outstanding_.end(),
+                            [&](const Outstanding& one) { return one.call->ticket == ticket; });
+  if (found == outstanding_.end() || session_ == nullptr) return CallQueue::Cancelled::kNotFound;
+  Claim expected = Claim::kWaiting;
+  if (found->message->claim.compare_exchange_strong(expected, Claim::kWithdrawn)) {
+    Call* call = found->call;
+    remove(found);
+    lock.unlock();
+    pool_->queue().finish(seat_, call);
+    return CallQueue::Cancelled::kRemoved;
+  }
+  session_->link().state().interrupted.store(ticket);
+  if (interrupted_ != ticket) {
+    interrupted_ = ticket;
+    interrupt_deadline_ = Clock::now() + std::chrono::milliseconds(program_.grace);
+    nudge();
+  }
+  child_->signal(platform::interrupt_signal(0));
+  return CallQueue::Cancelled::kRunning;
+}
+
+void RemoteInterpreter::remove(std::vector<Outstanding>::iterator place) {
+  outstanding_bytes_ -= place->bytes;
+  outstanding_.erase(place);
+  load_.store(static_cast<int>(outstanding_.size()), std::memory_order_relaxed);
+}
+
+void RemoteInterpreter::abandon() {
+  std::vector<Outstanding> dropped;
+  {
+    std::lock_guard<std::mutex> lock(mutex_);
+    abandoned_ = true;
+    open_ = false;
+    dropped.swap(outstanding_);
+    outstanding_bytes_ = 0;
+    if (session_ != nullptr) session_->close();
+    if (child_ != nullptr) child_->kill();
+  }
+  for (auto& one : dropped) pool_->queue().finish(seat_, one.call);
+  nudge();
+}
+
+bool RemoteInterpreter::abandoned() {
+  std::lock_guard<std::mutex> lock(mutex_);
+  return abandoned_;
+}
+
+std::string RemoteInterpreter::no_memory_report() {
+  return plain_report("ERR_PYTHON_EXCEPTION",
+                      "there is no memory to share with the worker process");
+}
+
+bool RemoteInterpreter::done() {
+  std::lock_guard<std::mutex> lock(mutex_);
+  return abandoned_ || (outstanding_.empty() && pool_->queue().seat_closed(seat_));
+}
+
+// The receiver thread: one process after another, until the seat is closed.
+void RemoteInterpreter::run() {
+  for (;;) {
+    bool was_ready = live();
+    if (start_call_ != 0) {
+      post_error(start_call_, plain_report("ERR_PYTHON_START", start_error_));
+      break;
+    }
+    if (done()) break;
+    if (!was_ready && failures_ >= kGiveUpAfter && pool_->counters().ready == 0) fail_waiting();
+    if (failures_ > 1) pause(std::min(kFirstPause << std::min(failures_ - 2, 10), kLongestPause));
+    if (done()) break;
+    pool_->counters().restarts++;
+  }
+  pool_->leave(seat_);
+}
+
+// No process of this pool starts any more: calls are told so rather than left waiting for ever.
+void RemoteInterpreter::fail_waiting() {
+  while (Call* call = pool_->queue().hand_out(seat_)) {
+    post_error(call->id, plain_report("ERR_PYTHON_START", start_error_));
+    pool_->queue().finish(seat_, call);
+  }
+}
+
+bool RemoteInterpreter::live() {
+  Child child;
+  ready_ = false;
+  start_error_.clear();
+  auto session = WorkerSession::create(start_error_);
+  if (session == nullptr) {
+    failures_++;
+    return false;
+  }
+  Link& link = session->link();
+  link.state().parent = getpid();
+  if (!child.start(program_, link.other_memory(), link.other_socket(), start_error_)) {
+    failures_++;
+    return false;
+  }
+  link.close_other_socket();
+  {
+    std::lock_guard<std::mutex> lock(mutex_);
+    session_ = session;
+    child_ = &child;
+    interrupted_ = 0;
+    stop_sent_ = false;
+    if (abandoned_) child.kill();
+    session->start(pool_->pool_id(), pool_->host_options());
+    for (auto& [id, definition] : pool_->handlers()) session->define(id, definition);
+  }
+  Cause cause = receive(*session, child);
+  if (ready_) pool_->counters().ready--;
+  Ending ending = child.bury(cause == Cause::kItself ? kLeaveTime : 0);
+  session->close();
+  after_end(ending, cause);
+  return ready_;
+}
+
+RemoteInterpreter::Cause RemoteInterpreter::receive(WorkerSession& session, Child& child) {
+  Link& link = session.link();
+  for (bool gone = false;;) {
+    size_t size = 0;
+    while (char* message = link.in.peek(&size)) {
+      if (!take(session, message, size)) return Cause::kBroken;
+      link.in.advance();
+    }
+    if (session.broken()) return Cause::kBroken;
+    if (gone) return Cause::kItself;
+    bool sent = session.flush();
+    while (feed()) {
+    }
+    int milliseconds = patience(sent);
+    if (milliseconds == 0) return stop_sent_ ? Cause::kLeaving : Cause::kStuck;
+    Link::Woken woken = link.wait(milliseconds, nudge_, child.descriptor());
+    if (woken == Link::Woken::kOther) {
+      uint64_t count = 0;
+      (void)!read(nudge_, &count, sizeof count);
+    }
+    // What it said before it ended is still to be read.
+    gone = woken == Link::Woken::kGone ||
+           (woken == Link::Woken::kAnother || child.descriptor() < 0 ? child.ended() : false);
+  }
+}
+
+// Milliseconds until something has to be done without being woken; 0 when time has run out for the
+// process, -1 when there is nothing.
+int RemoteInterpreter::patience(bool sent) {
+  std::lock_guard<std::mutex> lock(mutex_);
+  auto now = Clock::now();
+  bool limited = false;
+  if (stop_sent_) {
+    if (!stopping_) interrupt_deadline_ = now + std::chrono::milliseconds(kLeaveTime);
+    stopping_ = true;
+    limited = true;
+  } else if (interrupted_ != 0) {
+    limited = std::any_of(outstanding_.begin(), outstanding_.end(),
+                          [&](const Outstanding& one) { return one.call->ticket == interrupted_; });
+    if (!limited) interrupted_ = 0;
+  }
+  int milliseconds = -1;
+  if (limited) {
+    auto left = std::chrono::duration_cast<std::chrono::milliseconds>(interrupt_deadline_ - now);
+    if (left.count() <= 0) return 0;
+    milliseconds = static_cast<int>(left.count()) + 1;
+  }
+  if (starved_ || !sent) milliseconds = kStarvedPause;
+  starved_ = false;
+  return milliseconds;
+}
+
+void RemoteInterpreter::pause(int milliseconds) {
+  auto until = Clock::now() + std::chrono::milliseconds(milliseconds);
+  while (!done() && Clock::now() < until) {
+    auto left = std::chrono::duration_cast<std::chrono::milliseconds>(until - Clock::now());
+    platform::wait_readable(nudge_, static_cast<int>(left.count()) + 1);
+    uint64_t count = 0;
+    (void)!read(nudge_, &count, sizeof count);
+  }
+}
+
+void RemoteInterpreter::after_end(const Ending& ending, Cause cause) {
+  std::vector<Outstanding> open;
+  bool leaving = false;
+  {
+    std::lock_guard<std::mutex> lock(mutex_);
+    session_ = nullptr;
+    child_ = nullptr;
+    open_ = false;
+    leaving = abandoned_ || (stop_sent_ && outstanding_.empty());
+    open.swap(outstanding_);
+    outstanding_bytes_ = 0;
+    load_.store(0, std::memory_order_relaxed);
+    if (!leaving) {
+      state_lost_.insert(stateful_used_.begin(), stateful_used_.end());
+      lost_ending_ = ending;
+    }
+  }
+  if (leaving) return;
+  failures_++;
+  std::string how = describe_ending(ending);
+  if (cause == Cause::kBroken)
+    how = "wrote over the memory that it shares with Node, and was ended";
+  if (cause == Cause::kStuck) {
+    how = "was ended because the call did not stop within " + std::to_string(program_.grace) +
+          " ms of being interrupted";
+    pool_->counters().stuck++;
+  } else if (ready_) {
+    pool_->counters().crashes++;
+  }
+  if (!ready_) {
+    start_error_ = "the worker process " + how + " before it was ready";
+    if (!ending.faults.empty()) start_error_ += ":\n" + ending.faults;
+  }
+  std::vector<Call*> again;
+  for (auto& one : open) {
+    if (one.message_claim() == Claim::kTaken) {
+      post_error(one.call->id, crash_report("the worker process " + how, ending));
+      pool_->queue().finish(seat_, one.call);
+    } else {
+      again.push_back(one.call);
+    }
+  }
+  if (!again.empty()) pool_->queue().give_back(seat_, again);
+  pool_->feed();
+}
+
+void RemoteInterpreter::post_error(int32_t call, const std::string& report) {
+  TextBuffer text;
+  text.append_ascii(report.data(), report.size());
+  std::vector<int32_t> lengths{static_cast<int32_t>(report.size())};
+  pool_->channel().post_text(pool_->pool_id(), call, ResultStatus::kError, text, lengths);
+}
+
+}  // namespace rxp
