@@ -1,5 +1,8 @@
 #include "interpreter/pool.h"
 
+#include <chrono>
+#include <thread>
+
 #include <algorithm>
 #include <utility>
 
@@ -173,10 +176,7 @@ void Pool::abandon() {
     count = seats_.size();
   }
   for (;;) {
-    for (size_t i = 0; i < count; i++) {
-      uint64_t ticket = queue_.running(static_cast<int>(i));
-      if (ticket != 0 && !make_remote_) interrupt(static_cast<int>(i), ticket);
-    }
+    if (!make_remote_) interrupt_all();
     bool idle = queue_.wait_idle(
         [](const Call& running) {
           for (const auto& segment : running.segments) {
@@ -188,6 +188,34 @@ void Pool::abandon() {
     if (idle) break;
   }
   for (size_t i = 0; i < count; i++) queue_.close_seat(static_cast<int>(i));
+  if (!make_remote_ && interrupt_all()) {
+    // Code may swallow an interrupt, and no JavaScript thread is left that would ask again.
+    platform::start_thread(
+        [self = shared_from_this()] {
+          constexpr int kAttempts = 600;
+          for (int i = 0; i < kAttempts && self->interrupt_all(); i++) {
+            std::this_thread::sleep_for(std::chrono::milliseconds(100));
+          }
+        },
+        "python-stop");
+  }
+}
+
+// Asks every call that runs to stop; false when there is none.
+bool Pool::interrupt_all() {
+  size_t count = 0;
+  {
+    std::lock_guard<std::mutex> lock(mutex_);
+    count = seats_.size();
+  }
+  bool any = false;
+  for (size_t i = 0; i < count; i++) {
+    uint64_t ticket = queue_.running(static_cast<int>(i));
+    if (ticket == 0) continue;
+    any = true;
+    interrupt(static_cast<int>(i), ticket);
+  }
+  return any;
 }
 
 }  // namespace rxp

@@ -74,6 +74,7 @@ class Pool final : public Workplace, public std::enable_shared_from_this<Pool> {
   void post_null(int32_t call);
   // Asks the call with this ticket to stop, if the seat still runs it.
   void interrupt(int seat, uint64_t ticket);
+  bool interrupt_all();
 
   const int32_t id_;
   const std::shared_ptr<ResultChannel> channel_;

@@ -107,7 +107,9 @@ const WAYS: Record<string, Step[]> = {
   ],
 }
 
-describe('the life of a pool, in processes of their own', () => {
+describe('the life of a pool, in processes of their own', function () {
+  // On a machine that is busy with other things a child may run into its time limit.
+  this.retries(2)
   let runner: StepRunner
   before(async function () {
     this.timeout(300_000)

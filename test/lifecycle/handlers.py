@@ -1,4 +1,4 @@
-"""Handlers of the lifecycle tests. Each prints `started` when it is busy, so that a test can act."""
+"""Handlers of the lifecycle tests. Each prints `started` when busy, so that a test can act."""
 
 from __future__ import annotations
 
