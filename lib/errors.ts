@@ -129,6 +129,15 @@ export class PythonCrashError extends PythonError {
     super(report, place)
     this.signal = report.signal ?? null
     this.exitCode = report.exitCode ?? null
+    // Not a property that a console shows: everything in it is one already.
+    Object.defineProperty(this, 'report', { value: report })
+  }
+
+  declare private readonly report: ErrorReport
+
+  /** @internal The same crash, as that of one item of a batch. */
+  at(item: number, batchSize: number): PythonCrashError {
+    return new PythonCrashError({ ...this.report, item }, { handler: this.handler, batchSize })
   }
 }
 

@@ -59,6 +59,8 @@ export interface HandlerOptions {
   init?: HandlerSpec
   /** How items travel (default `'json'`). */
   codec?: CodecName
+  /** What becomes of a batch whose worker process crashed; default: the pool's `onCrash`. */
+  onCrash?: OnCrash
 }
 
 /** Options of `pool.handler` with those that operators use. */
@@ -71,6 +73,7 @@ export interface HandlerModeOptions extends HandlerOptions {
 export interface CompleteHandlerOptions {
   init: HandlerSpec | undefined
   codec: CodecName
+  onCrash: OnCrash | undefined
   mode: HandlerMode
   seed: unknown
 }
@@ -126,12 +129,14 @@ export function validatePoolOptions(options: PoolOptions = {}): CompletePoolOpti
 export function validateHandler(spec: HandlerSpec, options: HandlerModeOptions = {}): CompleteHandlerOptions {
   const check = new Checker('pool.handler')
   if (!isHandlerSpec(spec)) check.problem(`the handler must be ${SPEC}`, spec)
-  if (!check.object('options', options, ['init', 'codec', 'mode', 'seed'])) throw new OptionError(check.problems)
+  if (!check.object('options', options, ['init', 'codec', 'onCrash', 'mode', 'seed']))
+    throw new OptionError(check.problems)
   const { init, codec } = checkHandlerOptions(check, options)
+  const onCrash = check.oneOf('onCrash', options.onCrash, ON_CRASH)
   const mode = check.oneOf('mode', options.mode, MODES) ?? 'map'
   if (codec === 'array' && mode !== 'map') check.problem(`codec 'array' is not for mode '${mode}'`)
   check.done()
-  return { init, codec: codec ?? 'json', mode, seed: options.seed }
+  return { init, codec: codec ?? 'json', onCrash, mode, seed: options.seed }
 }
 
 /**

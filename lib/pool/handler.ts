@@ -5,6 +5,7 @@ import { writeStrings } from '../codec/string'
 import { EncodeError, PoolClosedError } from '../errors'
 import { CODEC_NUMBERS } from '../native'
 import { type CompleteHandlerOptions, validateCallOptions } from '../options'
+import { retryCrash } from './crash'
 import type { PendingCall } from './pending'
 import type { PythonPool } from './pool'
 import { type PythonSpec, parseSpec, specName } from './spec'
@@ -72,6 +73,8 @@ export class PythonHandler<I, O> implements Handler<I, O> {
   private isReady = false
   private closing: Promise<void> | undefined
   private readonly finish: ((value: unknown) => unknown) | undefined
+  /** A batch that crashed its worker process runs again; not a scan, whose state is gone with the process. */
+  private readonly retries: boolean
 
   constructor(
     readonly pool: PythonPool,
@@ -84,6 +87,7 @@ export class PythonHandler<I, O> implements Handler<I, O> {
     this.init = options.init === undefined ? null : parseSpec(options.init, pool.path)
     this.name = specName(this.spec)
     this.finish = finisher(this.mode, this.codec)
+    this.retries = pool.retriesCrashes(options.onCrash) && this.mode !== 'scan'
     this.id = pool.calls.takeHandlerId()
     const codecIn = CODEC_NUMBERS[this.codec]
     // A filter answers with one text of 0 and 1, whatever its items are.
@@ -97,6 +101,19 @@ export class PythonHandler<I, O> implements Handler<I, O> {
   }
 
   call(batch: Batch<I>, options?: CallOptions): Promise<O[]> {
+    if (this.retries && Array.isArray(batch)) {
+      try {
+        // Items are read again when they run again, so the list at least must stay as it is.
+        const items = [...(batch as readonly I[])]
+        return retryCrash(items, validateCallOptions(options), (part, limits) => this.callOnce(part, limits))
+      } catch (error) {
+        return Promise.reject(error)
+      }
+    }
+    return this.callOnce(batch, options)
+  }
+
+  private callOnce(batch: Batch<I>, options?: CallOptions): Promise<O[]> {
     let call: PendingCall
     try {
       const checked = validateCallOptions(options)
@@ -137,6 +154,7 @@ export class PythonHandler<I, O> implements Handler<I, O> {
     return this.pool.handler<I, R>(this.given, {
       init: this.options.init,
       codec: this.codec,
+      ...(this.options.onCrash === undefined ? {} : { onCrash: this.options.onCrash }),
       mode,
       ...(options.seed === undefined ? {} : { seed: options.seed }),
     })

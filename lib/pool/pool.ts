@@ -7,6 +7,7 @@ import {
   type CompletePoolOptions,
   type HandlerModeOptions,
   type HandlerOptions,
+  type OnCrash,
   type PoolOptions,
   validateHandler,
   validatePoolOptions,
@@ -140,6 +141,11 @@ export class PythonPool extends EventEmitter<PoolEvents> implements AsyncDisposa
   /** The number of interpreters. */
   get size(): number {
     return this.calls.seats.length
+  }
+
+  /** @internal Whether a batch runs again whose worker process crashed. */
+  retriesCrashes(onCrash: OnCrash = this.options.onCrash): boolean {
+    return onCrash === 'retry' && this.isolation.mode === 'process'
   }
 
   get closed(): boolean {

@@ -40,6 +40,7 @@ void* open_shared(const std::string& library, std::string& error) {
   // GLOBAL: extension modules of most distributions do not link libpython and look it up here.
   void* handle = dlopen(library.c_str(), RTLD_NOW | RTLD_GLOBAL);
   if (handle == nullptr) error = dlerror();
+  if (handle != nullptr) keep_fork_handlers_from_node();
   return handle;
 }
 

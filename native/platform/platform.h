@@ -12,6 +12,10 @@ namespace rxp::platform {
 // Opens a libpython into the process's global scope. Returns null and fills `error` on failure.
 void* open_shared(const std::string& library, std::string& error);
 
+// Keeps child_process.spawn() from running the fork handlers of Python's libraries, which may wait
+// for a computation without an end. Idempotent.
+void keep_fork_handlers_from_node();
+
 // This program's own global scope, for a worker process that is a Python.
 void* open_self();
 

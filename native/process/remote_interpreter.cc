@@ -19,11 +19,13 @@ constexpr double kAhead = 200e3;   // nanoseconds of work
 constexpr double kMostAhead = 64;  // calls
 constexpr size_t kBytesAhead = 64 << 10;
 
+constexpr int kBehind = 2;        // milliseconds that calls wait behind one that is running
 constexpr int kLeaveTime = 5000;  // milliseconds to finalise Python
-constexpr int kStarvedPause = 2;  // milliseconds until another try to send
-constexpr int kFirstPause = 100;  // milliseconds before the third process in a row
+constexpr int kAtOnce = 3;        // processes in a row that are replaced without a pause
+constexpr int kFirstPause = 50;   // milliseconds; twice as long before each further one
 constexpr int kLongestPause = 5000;
-constexpr int kGiveUpAfter = 3;  // processes in a row that did not even start
+constexpr int kMostDeliveries = 2;  // of a call whose process ended without having claimed it
+constexpr int kGiveUpAfter = 3;     // processes in a row that did not even start
 
 }  // namespace
 
@@ -175,7 +177,8 @@ void RemoteInterpreter::run() {
     }
     if (done()) break;
     if (!was_ready && failures_ >= kGiveUpAfter && pool_->counters().ready == 0) fail_waiting();
-    if (failures_ > 1) pause(std::min(kFirstPause << std::min(failures_ - 2, 10), kLongestPause));
+    int doublings = failures_ - kAtOnce - 1;
+    if (doublings >= 0) pause(std::min(kFirstPause << std::min(doublings, 10), kLongestPause));
     if (done()) break;
     pool_->counters().restarts++;
   }
@@ -235,6 +238,7 @@ RemoteInterpreter::Cause RemoteInterpreter::receive(WorkerSession& session, Chil
     if (session.broken()) return Cause::kBroken;
     if (gone) return Cause::kItself;
     bool sent = session.flush();
+    relieve();
     while (feed()) {
     }
     int milliseconds = patience(sent);
@@ -271,9 +275,42 @@ int RemoteInterpreter::patience(bool sent) {
     if (left.count() <= 0) return 0;
     milliseconds = static_cast<int>(left.count()) + 1;
   }
-  if (starved_ || !sent) milliseconds = kStarvedPause;
+  bool soon = starved_ || !sent;
+  if (outstanding_.size() > 1) soon = true;
+  if (soon) milliseconds = milliseconds < 0 ? kBehind : std::min(milliseconds, kBehind);
   starved_ = false;
   return milliseconds;
+}
+
+// Takes back the calls that wait behind one that takes its time, so that others may run them.
+void RemoteInterpreter::relieve() {
+  {
+    std::lock_guard<std::mutex> lock(mutex_);
+    if (outstanding_.size() < 2) return;
+    auto now = Clock::now();
+    uint64_t first = outstanding_.front().call->ticket;
+    if (first != first_ticket_) {
+      first_ticket_ = first;
+      first_since_ = now;
+    }
+    if (now - first_since_ < std::chrono::milliseconds(kBehind)) return;
+    std::vector<Call*> back;
+    for (size_t i = 1; i < outstanding_.size();) {
+      Outstanding& one = outstanding_[i];
+      Claim expected = Claim::kWaiting;
+      if (one.call->interpreter != kAnyInterpreter ||
+          !one.message->claim.compare_exchange_strong(expected, Claim::kWithdrawn)) {
+        i++;
+        continue;
+      }
+      back.push_back(one.call);
+      remove(outstanding_.begin() + static_cast<std::ptrdiff_t>(i));
+    }
+    if (back.empty()) return;
+    average_ = std::max(average_, 2 * kQuick);
+    pool_->queue().give_back(seat_, back);
+  }
+  pool_->feed();
 }
 
 void RemoteInterpreter::pause(int milliseconds) {
@@ -319,9 +356,17 @@ void RemoteInterpreter::after_end(const Ending& ending, Cause cause) {
     start_error_ = "the worker process " + how + " before it was ready";
     if (!ending.faults.empty()) start_error_ += ":\n" + ending.faults;
   }
+  // Whatever is not a claim was written over, like a claim that nobody made: calls are handed over
+  // in order, so then it is the first one that runs. It gets the benefit of the doubt twice.
+  bool known = std::any_of(open.begin(), open.end(), [](const Outstanding& one) {
+    return one.message_claim() != Claim::kWaiting;
+  });
   std::vector<Call*> again;
   for (auto& one : open) {
-    if (one.message_claim() == Claim::kTaken) {
+    bool blamed =
+        known ? one.message_claim() != Claim::kWaiting
+              : ready_ && one.call == open.front().call && ++one.call->deliveries > kMostDeliveries;
+    if (blamed) {
       post_error(one.call->id, crash_report("the worker process " + how, ending));
       pool_->queue().finish(seat_, one.call);
     } else {

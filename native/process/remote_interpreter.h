@@ -52,6 +52,7 @@ class RemoteInterpreter final : public RemoteSeat,
   Cause receive(WorkerSession& session, Child& child);
   void after_end(const Ending& ending, Cause cause);
   void fail_waiting();
+  void relieve();
   int patience(bool sent);
   bool done();
   bool abandoned();
@@ -83,6 +84,8 @@ class RemoteInterpreter final : public RemoteSeat,
   std::vector<Outstanding> outstanding_;
   size_t outstanding_bytes_ = 0;
   double average_ = kUnknown;  // nanoseconds that a call takes
+  uint64_t first_ticket_ = 0;  // of the call that runs, and since when it was seen to
+  Clock::time_point first_since_;
   uint64_t interrupted_ = 0;
   Clock::time_point interrupt_deadline_;
   bool open_ = false;     // it takes calls

@@ -33,6 +33,7 @@ struct Call {
   int32_t interpreter = kAnyInterpreter;
   int32_t count = 0;  // items in the batch
   CallKind kind = CallKind::kText;
+  uint8_t deliveries = 0;            // to worker processes that ended before they had claimed it
   TextView text;                     // all items of this call, joined
   const int32_t* lengths = nullptr;  // `count` lengths in code units
   std::vector<Segment> segments;

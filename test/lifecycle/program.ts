@@ -1,5 +1,7 @@
 /** Carries out a list of steps; the child processes of the lifecycle tests, and the Workers in them, run this. */
 import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
@@ -135,6 +137,10 @@ async function run(step: Step): Promise<unknown> {
       return poolOf(step[1]).rest()
     case 'pause':
       return pause(step[1])
+    case 'spawn': {
+      const [code] = await once(spawn('true'), 'exit')
+      return assert.equal(code, 0)
+    }
     case 'repeat':
       for (let round = 0; round < step[1]; round++) await runAll(step[2])
       return

@@ -19,6 +19,8 @@ export type Step =
   | ['busy', pool: string]
   | ['rest', pool: string]
   | ['pause', milliseconds: number]
+  /** Runs another program, and waits for its end. */
+  | ['spawn']
   | ['repeat', count: number, steps: Step[]]
   /** At most so many copies of libpython are in this process. */
   | ['copies', atMost: number]

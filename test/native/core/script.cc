@@ -100,7 +100,9 @@ void Script::close(Pool& pool) {
 int32_t Script::handler(Pool& pool, const std::string& source, CodecKind codec) {
   static constexpr const char* kNames[] = {"string", "json", "buffer", "array"};
   int32_t handler = next_handler_++;
-  pool.define_handler(handler, {codec, codec, true});
+  HandlerDefinition definition;
+  definition.codecs = {codec, codec, true};
+  pool.define_handler(handler, definition);
   std::string request = "{\"op\":\"open\",\"id\":" + std::to_string(handler) +
                         ",\"spec\":{\"kind\":\"source\",\"source\":" + quoted(source) +
                         ",\"function\":null},\"init\":null,\"mode\":\"map\",\"seed\":null," +
