@@ -7,11 +7,11 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cerrno>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
-#include <mutex>
 #include <vector>
 
 #include "platform/namespace_shim.h"
@@ -198,17 +198,17 @@ void send_signal(pthread_t thread, int signal) { pthread_kill(thread, signal); }
 
 void install_exit_hook() {
 #if defined(__GLIBC__)
-  static std::once_flag once;
+  // Not std::call_once: its parts come from Node's C++ library in some builds, and do not fit ours.
+  static std::atomic<bool> done{false};
+  if (done.exchange(true)) return;
   // process.exit() runs no clean-up hooks on the main thread, and a C extension's destructors would
   // join threads that Python still uses. Output is flushed, the exit code is kept.
-  std::call_once(once, [] {
-    on_exit(
-        [](int status, void*) {
-          std::fflush(nullptr);
-          _exit(status);
-        },
-        nullptr);
-  });
+  on_exit(
+      [](int status, void*) {
+        std::fflush(nullptr);
+        _exit(status);
+      },
+      nullptr);
 #endif
 }
 

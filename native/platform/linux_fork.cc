@@ -14,9 +14,9 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cstdint>
 #include <cstring>
-#include <mutex>
 
 #include "platform/platform.h"
 
@@ -103,8 +103,9 @@ void redirect() {
 }  // namespace
 
 void keep_fork_handlers_from_node() {
-  static std::once_flag once;
-  std::call_once(once, redirect);
+  // Not std::call_once: its parts come from Node's C++ library in some builds, and do not fit ours.
+  static std::atomic<bool> done{false};
+  if (!done.exchange(true)) redirect();
 }
 #else
 void keep_fork_handlers_from_node() {}
