@@ -2,7 +2,10 @@
 
 #include <dlfcn.h>
 
+#include <atomic>
 #include <memory>
+#include <new>
+#include <utility>
 
 namespace rxp {
 namespace {
@@ -14,23 +17,130 @@ using GetBackingStore = std::shared_ptr<void> (*)(void* self);
 // void* v8::BackingStore::Data() const
 using Data = void* (*)(const void* self);
 
+// A std::unique_ptr<v8::BackingStore> as it is returned: one pointer, in memory.
+struct OwnedStore {
+  void* store;
+  ~OwnedStore() {}  // NOLINT: what is not trivial to destroy is not returned in a register
+};
+using Deleter = void (*)(void* data, size_t size, void* context);
+// std::unique_ptr<v8::BackingStore> v8::ArrayBuffer::NewBackingStore(void*, size_t, Deleter, void*)
+using NewBackingStore = OwnedStore (*)(void* data, size_t size, Deleter deleter, void* context);
+// v8::BackingStore::~BackingStore()
+using Destroy = void (*)(void* self);
+// v8::Isolate* v8::Isolate::GetCurrent()
+using CurrentIsolate = void* (*)();
+// v8::Local<v8::ArrayBuffer> v8::ArrayBuffer::New(Isolate*, std::shared_ptr<BackingStore>)
+using NewArrayBuffer = napi_value (*)(void* isolate, std::shared_ptr<void> store);
+
 struct Functions {
   GetBackingStore get = nullptr;
   Data data = nullptr;
+  NewBackingStore make_store = nullptr;
+  Deleter empty_deleter = nullptr;
+  Destroy destroy = nullptr;
+  CurrentIsolate isolate = nullptr;
+  NewArrayBuffer make_buffer = nullptr;
+
+  bool can_make() const {
+    return make_store != nullptr && empty_deleter != nullptr && destroy != nullptr &&
+           isolate != nullptr && make_buffer != nullptr;
+  }
 };
+
+template <typename Function>
+void look_up(Function& function, const char* name) {
+  function = reinterpret_cast<Function>(dlsym(RTLD_DEFAULT, name));
+}
 
 const Functions& functions() {
   static const Functions found = [] {
     Functions result;
-    result.get = reinterpret_cast<GetBackingStore>(
-        dlsym(RTLD_DEFAULT, "_ZN2v811ArrayBuffer15GetBackingStoreEv"));
-    result.data = reinterpret_cast<Data>(dlsym(RTLD_DEFAULT, "_ZNK2v812BackingStore4DataEv"));
+    look_up(result.get, "_ZN2v811ArrayBuffer15GetBackingStoreEv");
+    look_up(result.data, "_ZNK2v812BackingStore4DataEv");
+    look_up(result.make_store, "_ZN2v811ArrayBuffer15NewBackingStoreEPvmPFvS1_mS1_ES1_");
+    look_up(result.empty_deleter, "_ZN2v812BackingStore12EmptyDeleterEPvmS1_");
+    look_up(result.destroy, "_ZN2v812BackingStoreD1Ev");
+    look_up(result.isolate, "_ZN2v87Isolate10GetCurrentEv");
+    look_up(result.make_buffer,
+            "_ZN2v811ArrayBuffer3NewEPNS_7IsolateESt10shared_ptrINS_12BackingStoreEE");
     return result;
   }();
   return found;
 }
 
+// Whether the engine takes memory that is not its own: with pointer compression it cannot.
+bool takes_external_memory(napi_env env) {
+  static std::atomic<int> known{-1};
+  int takes = known.load(std::memory_order_relaxed);
+  if (takes < 0) {
+    static char byte;
+    napi_value buffer = nullptr;
+    napi_status status = napi_create_external_arraybuffer(
+        env, &byte, 1, [](napi_env, void*, void*) {}, nullptr, &buffer);
+    takes = status == napi_ok ? 1 : 0;
+    known.store(takes, std::memory_order_relaxed);
+  }
+  return takes == 1;
+}
+
+// What is left to do when V8 has dropped a backing store, maybe in its collector's own thread.
+struct Farewell {
+  void (*release)(void*);
+  void* context;
+  int64_t bytes;
+  std::shared_ptr<MemoryAccount> account;
+
+  void operator()(void* store) const {
+    functions().destroy(store);
+    ::operator delete(store);
+    account->add(-bytes);
+    release(context);
+  }
+};
+
+struct Fallback {
+  void (*release)(void*);
+  void* context;
+};
+
+napi_value make_node_buffer(napi_env env, void* data, size_t size, void (*release)(void*),
+                            void* context) {
+  auto* kept = new Fallback{release, context};
+  napi_value buffer = nullptr;
+  napi_status status = napi_create_external_arraybuffer(
+      env, data, size,
+      [](napi_env, void*, void* hint) {
+        std::unique_ptr<Fallback> done(static_cast<Fallback*>(hint));
+        done->release(done->context);
+      },
+      kept, &buffer);
+  if (status == napi_ok) return buffer;
+  delete kept;
+  return nullptr;
+}
+
 }  // namespace
+
+void MemoryAccount::tell(napi_env env) {
+  int64_t held = held_.load(std::memory_order_relaxed);
+  if (held == told_) return;
+  int64_t total = 0;
+  napi_adjust_external_memory(env, held - told_, &total);
+  told_ = held;
+}
+
+napi_value make_external_buffer(napi_env env, void* data, size_t size, void (*release)(void*),
+                                void* context, const std::shared_ptr<MemoryAccount>& account) {
+  if (!takes_external_memory(env)) return nullptr;
+  const Functions& v8 = functions();
+  if (!v8.can_make()) return make_node_buffer(env, data, size, release, context);
+  // With this deleter V8 does not count the bytes: see MemoryAccount.
+  OwnedStore store = v8.make_store(data, size, v8.empty_deleter, nullptr);
+  auto bytes = static_cast<int64_t>(size);
+  account->add(bytes);
+  std::shared_ptr<void> shared(store.store, Farewell{release, context, bytes, account});
+  return v8.make_buffer(v8.isolate(), std::move(shared));
+}
 
 bool can_take_backing_store() { return functions().get != nullptr && functions().data != nullptr; }
 

@@ -1,7 +1,12 @@
-// The memory of a JavaScript ArrayBuffer, kept without the ArrayBuffer.
+// The memory of a JavaScript ArrayBuffer, kept without the ArrayBuffer; and the other way round, an
+// ArrayBuffer over memory of ours.
 #pragma once
 
 #include <napi.h>
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
 
 #include "buffer/memory.h"
 
@@ -18,5 +23,25 @@ bool can_take_backing_store();
 // No new ArrayBuffer is made for the memory, as a structured clone would: for each large one V8
 // collects its heap.
 MemoryBlock* take_backing_store(napi_env env, napi_value buffer, void* data, size_t size);
+
+// How many bytes JavaScript holds in buffers made here. V8 starts to collect its heap as soon as it
+// hears of a large ArrayBuffer, so it is told when the result has been delivered.
+class MemoryAccount {
+ public:
+  void add(int64_t bytes) { held_.fetch_add(bytes, std::memory_order_relaxed); }
+  // JavaScript thread only.
+  void tell(napi_env env);
+
+ private:
+  std::atomic<int64_t> held_{0};  // given back on any thread
+  int64_t told_ = 0;
+};
+
+// An ArrayBuffer over memory of ours, of at least one byte. `release(context)` is called once, on
+// any thread, when no ArrayBuffer has the memory any more: unlike Node-API's external ones, these
+// can be transferred to other threads. Null, and nothing called, where the engine allows none
+// (Electron).
+napi_value make_external_buffer(napi_env env, void* data, size_t size, void (*release)(void*),
+                                void* context, const std::shared_ptr<MemoryAccount>& account);
 
 }  // namespace rxp

@@ -18,9 +18,6 @@ constexpr size_t kResultHeader = 3;
 // Code units from which a text is cut into pieces.
 constexpr size_t kPieceUnits = 32 << 10;
 
-// Smaller ArrayBuffers are not worth the calls.
-constexpr size_t kHideFrom = 1 << 20;
-
 ThreadState::Box box_of(const Napi::Value& value) {
   auto array = value.As<Napi::Int32Array>();
   return {array.Data(), array.ElementLength()};
@@ -87,19 +84,6 @@ void ThreadState::free_trash() {
     trash.swap(trash_);
   }
   for (napi_ref reference : trash) napi_delete_reference(env_, reference);
-}
-
-void ThreadState::hide(size_t bytes) {
-  int64_t total = 0;
-  hidden_ += static_cast<int64_t>(bytes);
-  napi_adjust_external_memory(env_, -static_cast<int64_t>(bytes), &total);
-}
-
-void ThreadState::account() {
-  int64_t total = 0;
-  int64_t bytes = hidden_;
-  hidden_ = 0;
-  if (bytes > 0) napi_adjust_external_memory(env_, bytes, &total);
 }
 
 void ThreadState::ref() { napi_ref_threadsafe_function(env_, function_); }
@@ -213,9 +197,7 @@ Napi::Value ChannelBinding::take_items(Napi::Env env, ResultBlock& block) {
     } else {
       last_block = item.block;
       place = static_cast<int32_t>(count);
-      size_t bytes = item.block != nullptr ? item.block->size() : item.size;
-      if (bytes >= kHideFrom) state_->hide(bytes);
-      buffers[count++] = make_array_buffer(env, item);
+      buffers[count++] = make_array_buffer(env, item, state_->account());
     }
     numbers[0] = place;
     numbers[1] = item.type;

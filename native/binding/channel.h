@@ -7,6 +7,7 @@
 #include <mutex>
 #include <vector>
 
+#include "binding/backing_store.h"
 #include "interpreter/pool.h"
 #include "queue/result_channel.h"
 
@@ -29,11 +30,7 @@ class ThreadState : public std::enable_shared_from_this<ThreadState> {
   // JavaScript thread only, like ref() and unref(), which say whether results are awaited.
   MemoryBlock* pin(napi_value object, void* data, size_t size);
   void free_trash();
-  // V8 collects its heap as soon as it hears of a large ArrayBuffer. hide() keeps one from it that
-  // is about to be made, account() tells it of all of them: later, when the result has been
-  // delivered.
-  void hide(size_t bytes);
-  void account();
+  const std::shared_ptr<MemoryAccount>& account() const { return account_; }
   void ref();
   void unref();
   void leave();
@@ -58,7 +55,7 @@ class ThreadState : public std::enable_shared_from_this<ThreadState> {
   std::vector<std::weak_ptr<Pool>> pools_;
   std::mutex trash_mutex_;
   std::vector<napi_ref> trash_;
-  int64_t hidden_ = 0;
+  std::shared_ptr<MemoryAccount> account_ = std::make_shared<MemoryAccount>();
   bool left_ = false;
 };
 
@@ -73,7 +70,7 @@ class ChannelBinding : public Napi::ObjectWrap<ChannelBinding> {
   Napi::Value next(const Napi::CallbackInfo& info);
   void set_inbox(const Napi::CallbackInfo& info);
   void set_outbox(const Napi::CallbackInfo& info);
-  void account(const Napi::CallbackInfo&) { state_->account(); }
+  void account(const Napi::CallbackInfo& info) { state_->account()->tell(info.Env()); }
   void ref(const Napi::CallbackInfo&) { state_->ref(); }
   void unref(const Napi::CallbackInfo&) { state_->unref(); }
   Napi::Value take_text(Napi::Env env, ResultBlock& block);

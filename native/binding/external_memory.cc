@@ -32,17 +32,17 @@ napi_value wrap_block(napi_env env, MemoryBlock* block) {
   return buffer;
 }
 
-napi_value make_array_buffer(napi_env env, BinaryItem& item) {
+napi_value make_array_buffer(napi_env env, BinaryItem& item,
+                             const std::shared_ptr<MemoryAccount>& account) {
   if (item.exported != nullptr) {
     ExportedBuffer* exported = item.exported;
     item.exported = nullptr;
-    napi_value buffer = nullptr;
-    // The finaliser runs on this thread, which must not touch Python: it sends the buffer home.
-    napi_status status = napi_create_external_arraybuffer(
+    // Whoever drops the ArrayBuffer must not touch Python there: the buffer is sent home.
+    napi_value buffer = make_external_buffer(
         env, exported->buffer.buf, item.size,
-        [](napi_env, void*, void* hint) { static_cast<ExportedBuffer*>(hint)->give_back(); },
-        exported, &buffer);
-    if (status == napi_ok) return buffer;
+        [](void* context) { static_cast<ExportedBuffer*>(context)->give_back(); }, exported,
+        account);
+    if (buffer != nullptr) return buffer;
     buffer = copy_of(env, exported->buffer.buf, item.size);
     exported->give_back();
     return buffer;
@@ -50,8 +50,14 @@ napi_value make_array_buffer(napi_env env, BinaryItem& item) {
   MemoryBlock* block = item.block;
   item.block = nullptr;
   if (block == nullptr) return copy_of(env, nullptr, 0);
-  if (block->size() >= kCopyBelow) return wrap_block(env, block);
-  napi_value buffer = copy_of(env, block->data(), block->size());
+  napi_value buffer = nullptr;
+  if (block->size() >= kCopyBelow) {
+    buffer = make_external_buffer(
+        env, block->data(), block->size(),
+        [](void* context) { static_cast<MemoryBlock*>(context)->release(); }, block, account);
+    if (buffer != nullptr) return buffer;
+  }
+  buffer = copy_of(env, block->data(), block->size());
   block->release();
   return buffer;
 }

@@ -3,6 +3,7 @@
 
 #include <napi.h>
 
+#include "binding/backing_store.h"
 #include "buffer/memory.h"
 #include "queue/result_channel.h"
 
@@ -14,6 +15,7 @@ napi_value wrap_block(napi_env env, MemoryBlock* block);
 
 // The ArrayBuffer of a binary result's item; takes over what the item holds. Empty items get an
 // ArrayBuffer of no bytes.
-napi_value make_array_buffer(napi_env env, BinaryItem& item);
+napi_value make_array_buffer(napi_env env, BinaryItem& item,
+                             const std::shared_ptr<MemoryAccount>& account);
 
 }  // namespace rxp

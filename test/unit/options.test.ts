@@ -118,7 +118,13 @@ describe('pool options', () => {
 
 describe('handler options', () => {
   it('have defaults', () => {
-    assert.deepEqual(validateHandler('m:f'), { init: undefined, codec: 'json', mode: 'map', seed: undefined })
+    assert.deepEqual(validateHandler('m:f'), {
+      init: undefined,
+      codec: 'json',
+      mode: 'map',
+      seed: undefined,
+      onCrash: undefined,
+    })
     assert.equal(validateHandler({ source: 'lambda b: b' }, { codec: 'string' }).codec, 'string')
   })
 
