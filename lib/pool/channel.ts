@@ -17,12 +17,16 @@ export interface OutboxWriter {
 
 /** What precedes a block's own numbers; see native/binding/channel.cc. */
 const BLOCK_HEADER = 3
+/** What precedes the lengths of a call's result in such a block. */
+const RESULT_HEADER = 3
 const START_SIZE = 1 << 14
 const TOO_LONG = 'the result is longer than a JavaScript string can be'
 /** Milliseconds that results may keep the event loop before others get a turn. */
 const SLICE = 2
 /** Numbers of results after which whoever waits for them gets a turn: young results that are used at once cost least. */
 const SLICE_NUMBERS = 8192
+/** Calls with a result after which those who wait go on, so that Python has their next calls while the rest are read. */
+const SLICE_CALLS = 16
 
 /**
  * This JavaScript thread's end of the result channel: numbers the calls of all pools on the thread, and brings each
@@ -40,6 +44,15 @@ export class Channel {
   private readonly freeNumbers: number[] = []
   private awaited = 0
   private draining = false
+  /** When the event loop has its turn again, in `performance.now()`'s milliseconds; 0 while nothing is drained. */
+  private until = 0
+  /** The texts of a block of which `restAt` numbers, up to `restEnd`, have been read. */
+  private rest: TextReader | undefined
+  private restAt = 0
+  private restEnd = 0
+  private readonly goOn = () => this.drain()
+  /** Those who wait go on in microtasks that stand in the queue already; what they then send follows behind those. */
+  private readonly goOnAfterThem = () => queueMicrotask(this.goOn)
   private accounting = false
   private readonly account = () => {
     this.accounting = false
@@ -119,28 +132,35 @@ export class Channel {
   private drain(): void {
     if (this.draining) return
     this.draining = true
-    const until = performance.now() + SLICE
+    if (this.until === 0) this.until = performance.now() + SLICE
     let numbers = 0
+    let calls = 0
     try {
-      for (;;) {
+      while (calls < SLICE_CALLS && numbers <= SLICE_NUMBERS) {
+        if (this.rest !== undefined) {
+          const from = this.restAt
+          calls += this.takeTexts(SLICE_CALLS - calls)
+          numbers += this.restAt - from
+          continue
+        }
         const value = this.native.next()
-        if (value === undefined) break
+        if (value === undefined) {
+          this.until = 0
+          return
+        }
         if (typeof value === 'number') {
           this.inbox = grown(this.inbox, value)
           this.native.setInbox(this.inbox)
           continue
         }
-        numbers += this.inbox[2]!
-        this.take(value)
-        if (numbers > SLICE_NUMBERS || performance.now() > until) {
-          setImmediate(() => this.drain())
-          break
-        }
+        calls += this.take(value)
       }
+      if (numbers > SLICE_NUMBERS || performance.now() > this.until) this.goOnLater()
+      else queueMicrotask(this.goOnAfterThem)
     } catch (error) {
       // A listener threw. That is the process's to hear of, which it would not from here, where Node-API calls; and no
       // reason to keep the other results.
-      setImmediate(() => this.drain())
+      this.goOnLater()
       setImmediate(() => {
         throw error
       })
@@ -149,32 +169,44 @@ export class Channel {
     }
   }
 
-  private take(value: string | (string | null)[] | ArrayBuffer[] | null): void {
+  private goOnLater(): void {
+    this.until = 0
+    setImmediate(this.goOn)
+  }
+
+  /** Takes a block, or begins to. Returns for how many calls it had the result. */
+  private take(value: string | (string | null)[] | ArrayBuffer[] | null): number {
     const numbers = this.inbox
     switch (numbers[0] as BlockKind) {
       case BlockKind.Text:
-        this.takeTexts(Array.isArray(value) ? (value as string[]) : [value], BLOCK_HEADER + numbers[2]!)
-        break
+        this.rest = new TextReader(Array.isArray(value) ? (value as string[]) : [value])
+        this.restAt = BLOCK_HEADER
+        this.restEnd = BLOCK_HEADER + numbers[2]!
+        return 0
       case BlockKind.Binary:
         this.takeArrays(value as ArrayBuffer[])
-        break
+        return 1
       case BlockKind.Output:
         this.receivers.get(numbers[1]!)?.output(numbers[BLOCK_HEADER]!, (value as string | null) ?? '')
-        break
+        return 0
       case BlockKind.Log:
         this.receivers.get(numbers[1]!)?.log((value as string | null) ?? '')
-        break
+        return 0
     }
   }
 
-  private takeTexts(pieces: readonly (string | null)[], end: number): void {
+  /** Takes the results of at most so many calls from the block that was begun; returns of how many. */
+  private takeTexts(most: number): number {
     const numbers = this.inbox
-    const reader = new TextReader(pieces)
-    for (let at = BLOCK_HEADER; at < end; ) {
-      const number = numbers[at]!
-      const status = numbers[at + 1] as ResultStatus
-      const count = numbers[at + 2]!
-      at += 3
+    const reader = this.rest!
+    let calls = 0
+    while (this.restAt < this.restEnd && calls < most) {
+      const at = this.restAt + RESULT_HEADER
+      const number = numbers[at - 3]!
+      const status = numbers[at - 2] as ResultStatus
+      const count = numbers[at - 1]!
+      this.restAt = at + count
+      calls++
       const call = this.calls[number]
       this.remove(number)
       // Cut also for a call that has no use for it any more: what follows stands behind it.
@@ -190,8 +222,9 @@ export class Channel {
         const text = reader.read(size)
         if (call !== undefined && !call.settled) settle(call, text, status)
       }
-      at += count
     }
+    if (this.restAt >= this.restEnd) this.rest = undefined
+    return calls
   }
 
   private takeArrays(buffers: ArrayBuffer[]): void {
