@@ -2,7 +2,9 @@ import { type PoolClosedError, PythonAbortError, PythonTimeoutError } from '../e
 import type { NativePool } from '../native'
 import type { Channel } from './channel'
 import type { CallOptions } from './handler'
+import type { IsolationMode } from './isolation'
 import { PendingCall } from './pending'
+import { StuckWatch } from './stuck'
 
 /** Numbers before the lengths in a call's row; see native/binding/pool.cc. */
 const ROW_HEADER = 6
@@ -33,24 +35,31 @@ export class PoolCalls {
   private readonly freeHandlerIds: number[] = []
   private seatTurn = 0
   private closedBy: PoolClosedError | undefined
+  readonly stuck: StuckWatch
 
   /**
    * @param seats the interpreters' seats at the native queue
    * @param hosts the seats that have a host of their own: all in private copies, one where they share an interpreter
+   * @param grace milliseconds that a call has to end after it was interrupted
    */
   constructor(
     readonly native: NativePool,
     private readonly channel: Channel,
     readonly seats: number[],
     readonly hosts: number[],
-  ) {}
+    isolation: IsolationMode,
+    grace: number,
+  ) {
+    this.stuck = new StuckWatch(this, channel, isolation, grace)
+  }
 
   get pending(): number {
     return this.open
   }
 
   create(handler?: string, batchSize?: number, finish?: (value: unknown) => unknown): PendingCall {
-    if (this.closedBy !== undefined) throw this.closedBy
+    const refusal = this.closedBy ?? this.stuck.blockedBy
+    if (refusal !== undefined) throw refusal
     const call = new PendingCall(this, handler, batchSize, this.settled, finish)
     this.open++
     this.channel.await()
@@ -236,6 +245,7 @@ export class PoolCalls {
     const answer = this.native.cancel(number)
     if (answer === 1) this.channel.remove(number)
     if (answer !== 2) return
+    this.stuck.watch(number, call)
     const again = setInterval(() => {
       if (!this.channel.has(number, call) || this.native.cancel(number) !== 2) clearInterval(again)
     }, INTERRUPT_AGAIN)

@@ -2,7 +2,7 @@ import { type BinaryBatch, encodeBinary, keepBinary, type TypedArray } from '../
 import { encodeJson } from '../codec/json'
 import { writeSeed } from '../codec/json-extended'
 import { writeStrings } from '../codec/string'
-import { EncodeError, PoolClosedError } from '../errors'
+import { EncodeError, PoolClosedError, PythonStuckError } from '../errors'
 import { CODEC_NUMBERS } from '../native'
 import { type CompleteHandlerOptions, validateCallOptions } from '../options'
 import { retryCrash } from './crash'
@@ -186,8 +186,8 @@ export class PythonHandler<I, O> implements Handler<I, O> {
     try {
       if (!this.pool.closed) await this.pool.calls.forgetHandler(this.id, this.seat)
     } catch (error) {
-      // A pool that closes meanwhile drops all handlers itself.
-      if (!(error instanceof PoolClosedError)) throw error
+      // A pool that closes meanwhile drops all handlers itself; where all are stuck there is nobody to tell.
+      if (!(error instanceof PoolClosedError || error instanceof PythonStuckError)) throw error
     }
   }
 

@@ -1,5 +1,6 @@
 import { EventEmitter } from 'node:events'
 import { resolve } from 'node:path'
+import { setTimeout as pause } from 'node:timers/promises'
 import { allocate, type TypedArray, type TypedArrayConstructor } from '../codec/binary'
 import { PoolClosedError, PythonError, PythonStartError } from '../errors'
 import { native, type PoolCounters } from '../native'
@@ -44,6 +45,8 @@ export interface PoolInfo extends PoolCounters {
   pending: number
   /** Calls that no interpreter has taken yet. */
   waiting: number
+  /** Why no Python can run now: a call that does not stop keeps all others from it. Null while it can. */
+  blocked: string | null
   closed: boolean
 }
 
@@ -91,7 +94,7 @@ export class PythonPool extends EventEmitter<PoolEvents> implements AsyncDisposa
       grace: options.grace,
       host: JSON.stringify({ path: this.path, name: options.name }),
     })
-    this.calls = new PoolCalls(handle, this.channel, [], [])
+    this.calls = new PoolCalls(handle, this.channel, [], [], isolation.mode, options.grace)
   }
 
   /**
@@ -140,7 +143,7 @@ export class PythonPool extends EventEmitter<PoolEvents> implements AsyncDisposa
 
   /** The number of interpreters. */
   get size(): number {
-    return this.calls.seats.length
+    return this.calls.seats.length - this.calls.stuck.missing
   }
 
   /** @internal Whether a batch runs again whose worker process crashed. */
@@ -190,12 +193,16 @@ export class PythonPool extends EventEmitter<PoolEvents> implements AsyncDisposa
       size: this.size,
       pending: this.calls.pending,
       waiting: this.isClosed ? 0 : this.calls.native.waiting(),
+      blocked: this.calls.stuck.blockedBy?.pythonMessage ?? null,
       closed: this.isClosed,
       ...this.calls.native.counters(),
     }
   }
 
-  /** Takes no further calls, waits for those that were made, then lets the interpreters go. */
+  /**
+   * Takes no further calls, waits for those that were made, then lets the interpreters go. It does not wait for one that
+   * is stuck in a call that was asked to stop.
+   */
   close(): Promise<void> {
     this.closing ??= this.leave()
     return this.closing
@@ -245,10 +252,14 @@ export class PythonPool extends EventEmitter<PoolEvents> implements AsyncDisposa
   }
 
   private release(): Promise<void> {
-    this.stopped ??= Promise.all(this.calls.seats.map((seat) => this.calls.stop(seat))).then(() => {
-      this.channel.unregister(this.id)
-    })
+    this.stopped ??= this.stopAll().finally(() => this.channel.unregister(this.id))
     return this.stopped
+  }
+
+  private async stopAll(): Promise<void> {
+    const stops = Promise.all(this.calls.seats.map((seat) => this.calls.stop(seat)))
+    if (this.isolation.mode === 'process') await stops
+    else await Promise.race([stops, pause(this.options.grace, undefined, { ref: false })])
   }
 
   private onOutput(stream: 'stdout' | 'stderr', text: string): void {

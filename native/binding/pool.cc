@@ -109,6 +109,7 @@ Napi::Function PoolBinding::define(Napi::Env env) {
        InstanceMethod<&PoolBinding::control>("control"),
        InstanceMethod<&PoolBinding::forget>("forget"),
        InstanceMethod<&PoolBinding::cancel>("cancel"),
+       InstanceMethod<&PoolBinding::give_up>("giveUp"),
        InstanceMethod<&PoolBinding::counters>("counters"),
        InstanceMethod<&PoolBinding::waiting>("waiting")});
 }
@@ -219,7 +220,9 @@ void PoolBinding::submit_binary(const Napi::CallbackInfo& info) {
     if (crossing == Crossing::kPin && view.size > 0) {
       napi_value array = views.Get(i);
       napi_is_arraybuffer(env, view.buffer, &segment.detachable);  // not so a SharedArrayBuffer
-      segment.block = state_->pin(array, view.base, view.offset + view.size);
+      size_t end = view.offset + view.size;
+      if (!segment.detachable) segment.block = share_backing_store(view.buffer, view.base, end);
+      if (segment.block == nullptr) segment.block = state_->pin(array, view.base, end);
     }
     if (segment.block != nullptr) {
       segment.offset = view.offset;
@@ -292,12 +295,19 @@ Napi::Value PoolBinding::cancel(const Napi::CallbackInfo& info) {
   return Napi::Number::New(info.Env(), pool_->cancel(int_at(info, 0)));
 }
 
+// giveUp(call, start call): see Pool::give_up.
+Napi::Value PoolBinding::give_up(const Napi::CallbackInfo& info) {
+  Pool::GivenUp answer = pool_->give_up(int_at(info, 0), int_at(info, 1));
+  return Napi::Number::New(info.Env(), static_cast<int>(answer));
+}
+
 // counters(): how often worker processes crashed, interpreters got stuck, and others replaced them.
 Napi::Value PoolBinding::counters(const Napi::CallbackInfo& info) {
   const PoolCounters& counters = pool_->counters();
   Napi::Object result = Napi::Object::New(info.Env());
   result.Set("crashes", counters.crashes.load());
   result.Set("stuck", counters.stuck.load());
+  result.Set("stuckNow", counters.stuck_now.load());
   result.Set("restarts", counters.restarts.load());
   return result;
 }

@@ -24,6 +24,7 @@ class PoolBinding : public Napi::ObjectWrap<PoolBinding> {
   void control(const Napi::CallbackInfo& info);
   void forget(const Napi::CallbackInfo& info);
   Napi::Value cancel(const Napi::CallbackInfo& info);
+  Napi::Value give_up(const Napi::CallbackInfo& info);
   Napi::Value counters(const Napi::CallbackInfo& info);
   Napi::Value waiting(const Napi::CallbackInfo& info);
 

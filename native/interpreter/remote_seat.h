@@ -30,10 +30,11 @@ class RemoteSeat {
 
 // What became of a pool's interpreters since it was opened.
 struct PoolCounters {
-  std::atomic<int> crashes{0};   // worker processes that ended by themselves
-  std::atomic<int> stuck{0};     // interpreters given up because a call did not stop
-  std::atomic<int> restarts{0};  // interpreters started in place of such
-  std::atomic<int> ready{0};     // worker processes that take calls now
+  std::atomic<int> crashes{0};    // worker processes that ended by themselves
+  std::atomic<int> stuck{0};      // interpreters given up because a call did not stop
+  std::atomic<int> stuck_now{0};  // those of them that still occupy a thread of this process
+  std::atomic<int> restarts{0};   // interpreters started in place of such
+  std::atomic<int> ready{0};      // worker processes that take calls now
 };
 
 }  // namespace rxp

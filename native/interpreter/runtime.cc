@@ -1,5 +1,6 @@
 #include "interpreter/runtime.h"
 
+#include <algorithm>
 #include <cstring>
 
 #include "buffer/exported.h"
@@ -303,7 +304,14 @@ void Runtime::drain_reaper() {
 
 void Runtime::interrupt_thread(unsigned long ident, Decide decide) {
   std::lock_guard<std::mutex> lock(mutex_);
-  interrupts_.push_back({ident, std::move(decide)});
+  // One for each thread is enough, the latest: while C code holds the GIL none is taken.
+  auto earlier = std::find_if(interrupts_.begin(), interrupts_.end(),
+                              [&](const Interrupt& one) { return one.ident == ident; });
+  if (earlier == interrupts_.end()) {
+    interrupts_.push_back({ident, std::move(decide)});
+  } else {
+    earlier->decide = std::move(decide);
+  }
   if (!service_running_) {
     service_running_ = true;
     platform::start_thread([this] { run_service(); }, "python-service");

@@ -38,6 +38,11 @@ struct Call {
   const int32_t* lengths = nullptr;  // `count` lengths in code units
   std::vector<Segment> segments;
   Envelope* envelope = nullptr;
+
+  // A batch for a handler that has its state in one interpreter.
+  bool stateful() const {
+    return interpreter != kAnyInterpreter && (kind == CallKind::kText || kind == CallKind::kBinary);
+  }
 };
 
 // Several calls made in one turn of the JavaScript thread share one text, so that they cost one

@@ -32,7 +32,7 @@ void CallQueue::push(Envelope* envelope) {
       common_.push_back(&call);
       common++;
     } else {
-      Seat& seat = *seats_[static_cast<size_t>(call.interpreter)];
+      Seat& seat = serving(call.interpreter);
       seat.own.push_back(&call);
       if (seat.waiting) wake(seat);
     }
@@ -147,6 +147,79 @@ bool CallQueue::seat_closed(int seat) const {
   return place.closed && place.own.empty();
 }
 
+int CallQueue::resolved(int index) const {
+  for (;;) {
+    int successor = seats_[static_cast<size_t>(index)]->successor;
+    if (successor < 0) return index;
+    index = successor;
+  }
+}
+
+int CallQueue::resolve(int seat) const {
+  std::lock_guard<std::mutex> lock(mutex_);
+  return resolved(seat);
+}
+
+int CallQueue::replace_seat(int index, uint64_t ticket) {
+  std::lock_guard<std::mutex> lock(mutex_);
+  Seat& seat = *seats_[static_cast<size_t>(index)];
+  bool runs = std::any_of(seat.running.begin(), seat.running.end(),
+                          [&](Call* call) { return call->ticket == ticket; });
+  if (!runs || seat.closed) return -1;
+  seats_.push_back(std::make_unique<Seat>());
+  seats_.back()->own.swap(seat.own);
+  seat.closed = true;
+  seat.successor = static_cast<int>(seats_.size()) - 1;
+  return seat.successor;
+}
+
+bool CallQueue::merge_seat(int index) {
+  std::lock_guard<std::mutex> lock(mutex_);
+  Seat& seat = *seats_[static_cast<size_t>(index)];
+  seat.closed = true;
+  for (size_t i = 0; i < seats_.size(); i++) {
+    Seat& other = *seats_[i];
+    if (other.closed) continue;
+    other.own.insert(other.own.end(), seat.own.begin(), seat.own.end());
+    seat.own.clear();
+    seat.successor = static_cast<int>(i);
+    if (other.waiting && !other.own.empty()) wake(other);
+    return true;
+  }
+  seat.orphan = true;
+  return false;
+}
+
+std::vector<int> CallQueue::adopt_orphans(int index) {
+  std::lock_guard<std::mutex> lock(mutex_);
+  Seat& seat = *seats_[static_cast<size_t>(index)];
+  std::vector<int> orphans;
+  for (size_t i = 0; i < seats_.size(); i++) {
+    Seat& orphan = *seats_[i];
+    if (!orphan.orphan) continue;
+    orphan.orphan = false;
+    orphan.successor = index;
+    seat.own.insert(seat.own.end(), orphan.own.begin(), orphan.own.end());
+    orphan.own.clear();
+    orphans.push_back(static_cast<int>(i));
+  }
+  return orphans;
+}
+
+CallQueue::Running CallQueue::find_running(int32_t id) const {
+  std::lock_guard<std::mutex> lock(mutex_);
+  return locate(id);
+}
+
+CallQueue::Running CallQueue::locate(int32_t id) const {
+  for (size_t i = 0; i < seats_.size(); i++) {
+    for (const Call* call : seats_[i]->running) {
+      if (call->id == id) return {static_cast<int>(i), call->ticket, call->handler};
+    }
+  }
+  return {};
+}
+
 CallQueue::Cancelled CallQueue::cancel(int32_t id, int* running_seat, uint64_t* ticket) {
   std::unique_lock<std::mutex> lock(mutex_);
   auto remove_from = [&](std::deque<Call*>& queue) -> Call* {
@@ -165,15 +238,10 @@ CallQueue::Cancelled CallQueue::cancel(int32_t id, int* running_seat, uint64_t* 
     removed->envelope->finish_one();
     return Cancelled::kRemoved;
   }
-  for (size_t i = 0; i < seats_.size(); i++) {
-    for (Call* call : seats_[i]->running) {
-      if (call->id != id) continue;
-      *running_seat = static_cast<int>(i);
-      *ticket = call->ticket;
-      return Cancelled::kRunning;
-    }
-  }
-  return Cancelled::kNotFound;
+  Running running = locate(id);
+  *running_seat = running.seat;
+  *ticket = running.ticket;
+  return running.seat < 0 ? Cancelled::kNotFound : Cancelled::kRunning;
 }
 
 std::vector<int32_t> CallQueue::clear(bool keep_control) {

@@ -43,10 +43,28 @@ class CallQueue {
   void close_seat(int seat);
   bool seat_closed(int seat) const;
 
+  // For a seat whose interpreter does not come back from the call with this ticket: closes the seat
+  // and adds one that takes over what is meant for it, now and later. Returns the new seat, or -1
+  // when the call has ended or the seat is closed.
+  int replace_seat(int seat, uint64_t ticket);
+  // Closes a seat and hands what is meant for it to another that is open. False when there is none:
+  // then it is an orphan, and its calls stay.
+  bool merge_seat(int seat);
+  // Lets a seat serve the orphans, too, and returns them.
+  std::vector<int> adopt_orphans(int seat);
+  // The seat that serves the calls for this one.
+  int resolve(int seat) const;
+
   enum class Cancelled { kNotFound, kRemoved, kRunning };
   // Removes a waiting call (its envelope part is freed), or names the seat that runs it, and its
   // ticket.
   Cancelled cancel(int32_t id, int* seat, uint64_t* ticket);
+  struct Running {
+    int seat = -1;  // none runs it
+    uint64_t ticket = 0;
+    int32_t handler = 0;
+  };
+  Running find_running(int32_t id) const;
   // Removes every waiting call, except control calls when `keep_control`. Returns their ids.
   std::vector<int32_t> clear(bool keep_control);
   // The ticket of the call that a seat runs (the oldest of several), 0 when it waits.
@@ -63,7 +81,12 @@ class CallQueue {
     bool waiting = false;
     bool poked = false;
     bool closed = false;
+    bool orphan = false;
+    int successor = -1;  // the seat that serves this one's calls since it was given up
   };
+  Seat& serving(int index) { return *seats_[static_cast<size_t>(resolved(index))]; }
+  int resolved(int index) const;
+  Running locate(int32_t id) const;
   Call* pop(Seat& seat);
   void wake(Seat& seat);
   void spin();
