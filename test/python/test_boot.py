@@ -169,6 +169,13 @@ except _host.Interrupted as error:
             self.assertEqual(code, "ERR_INTERRUPTED", work)
             self.assertLess(took[0], 1, work)
 
+    def test_a_wait_for_another_process_stops_without_a_pause(self) -> None:
+        start = "__import__('subprocess').Popen([sys.executable, '-c', 'input()'], stdin=-1)"
+        for work in (f"{start}.wait()", f"{start}.communicate()"):
+            code, *took = self.run_interrupted(work)
+            self.assertEqual(code, "ERR_INTERRUPTED", work)
+            self.assertLess(took[0], 0.2, work)
+
     def test_except_exception_does_not_swallow_it(self) -> None:
         work = "exec('try:\\n  time.sleep(60)\\nexcept Exception:\\n  pass')"
         self.assertEqual(self.run_interrupted(work)[0], "ERR_INTERRUPTED")
