@@ -230,6 +230,76 @@ describe('a call that holds the GIL and does not stop', function () {
   }
 })
 
+describe('more stuck interpreters than there is room for', function () {
+  this.timeout(60_000)
+
+  /** Gets interpreters stuck, one after the other, until `enough`; they come back after some seconds. */
+  const stickUntil = (enough: string) => `
+    pool.on('stdout', () => {})
+    const pause = (time) => new Promise((resolve) => setTimeout(resolve, time))
+    const identity = pool.handler('sticking:identity')
+    const stuck = pool.handler('sticking:in_c')
+    await Promise.all([identity.call([1]), stuck.call([])])
+    for (let count = 1; !(${enough}); count++) {
+      const begun = new Promise((resolve) => pool.once('stdout', resolve))
+      const controller = new AbortController()
+      const call = stuck.call([10], { signal: controller.signal })
+      await Promise.race([begun, call])
+      controller.abort()
+      await call.catch((error) => error.code === 'ERR_ABORTED' || console.log(error))
+      while (pool.info().stuck < count) await pause(5)
+      for (let i = 0; i < 200 && pool.info().restarts < count && !(${enough}); i++) await pause(5)
+    }`
+
+  it('leaves none: calls fail with the reason, until one comes back', async () => {
+    const { stdout, stderr, status } = await program(`
+      const pool = await py.PythonPool.open({ python, path, isolation: 'namespace', grace: 50 })
+      ${stickUntil('pool.info().blocked !== null')}
+      console.log(pool.size, await identity.call([1]).catch((error) => error.code))
+      console.log(pool.info().blocked)
+      while (pool.info().blocked !== null) await pause(10)
+      console.log(await identity.call([2]), pool.size)
+      await pool.close()
+    `)
+    assert.match(
+      stdout,
+      /^0 ERR_PYTHON_STUCK\nno interpreter could be started in place of one that is stuck: .*\n\[ 2 ] 1\n$/,
+      stderr,
+    )
+    assert.equal(status, 0)
+  })
+
+  it('leaves the work to the others, and what was meant for the one that is gone', async () => {
+    const { stdout, stderr, status } = await program(`
+      const pool = await py.PythonPool.open({ python, path, isolation: 'namespace', size: 2, grace: 50 })
+      const scans = [1, 2].map(() => pool.handler('sticking:total', { mode: 'scan', seed: 0 }))
+      for (const scan of scans) await scan.call([1])
+      ${stickUntil('pool.size === 1')}
+      console.log(await identity.call([1]), pool.info().blocked)
+      const states = await Promise.all(scans.map((scan) => scan.call([1]).then(String, (error) => error.code)))
+      console.log(states.includes('ERR_PYTHON_STUCK'), states.every((state) => ['2', 'ERR_PYTHON_STUCK'].includes(state)))
+      await pool.close()
+      console.log('closed')
+    `)
+    assert.equal(stdout, '[ 1 ] null\ntrue true\nclosed\n', stderr)
+    assert.match(stderr, /no interpreter could be started in place of one that is stuck/)
+    assert.equal(status, 0)
+  })
+
+  it('are not made in one runtime without end', async () => {
+    const { stdout, stderr, status } = await program(`
+      const pool = await py.PythonPool.open({ python, path, isolation: 'shared', grace: 20 })
+      ${stickUntil('pool.info().blocked !== null')}
+      console.log(pool.info().stuck, await identity.call([1]).catch((error) => error.code))
+      while (pool.info().blocked !== null) await pause(10)
+      console.log(await identity.call([2]))
+      await pool.close()
+    `)
+    assert.equal(stdout, '33 ERR_PYTHON_STUCK\n[ 2 ]\n', stderr)
+    assert.equal(status, 0)
+  })
+})
+
 for (const isolation of ['shared', 'namespace'] as const) {
   describe(`a Worker that is terminated while Python is stuck (${isolation})`, function () {
     this.timeout(60_000)
