@@ -92,6 +92,8 @@ export interface NativePool {
   giveUp(call: number, start: number): GivenUp
   /** 0: not there any more (its result is on its way), 1: removed before it ran, 2: running, and asked to stop. */
   cancel(call: number): 0 | 1 | 2
+  /** Milliseconds that a call has been running; -1 when it waits, or is not there any more. */
+  runsFor(call: number): number
   waiting(): number
   counters(): PoolCounters
 }

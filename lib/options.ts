@@ -95,7 +95,7 @@ const ON_CRASH: readonly OnCrash[] = ['fail', 'retry']
 const GRACE = 2000
 const CODECS: readonly CodecName[] = ['string', 'json', 'buffer', 'array']
 const MODES: readonly HandlerMode[] = ['map', 'filter', 'flatMap', 'scan']
-const CALL_KEYS: readonly string[] = ['timeout', 'signal', 'transfer']
+const CALL_KEYS: readonly string[] = ['timeout', 'runTimeout', 'signal', 'transfer']
 const MAX_INTERPRETERS = 256
 /** What timers take: above it Node would fire at once. */
 const MAX_TIME = 2 ** 31 - 1
@@ -149,6 +149,7 @@ export function validateCallOptions(options?: CallOptions): CallOptions {
   const check = new Checker('handler.call')
   if (check.object('options', options, CALL_KEYS)) {
     check.time('timeout', options.timeout, false)
+    check.time('runTimeout', options.runTimeout, false)
     check.signal('signal', options.signal)
     check.flag('transfer', options.transfer)
   }
@@ -159,12 +160,17 @@ export function validateCallOptions(options?: CallOptions): CallOptions {
 function areCallOptions(options: CallOptions): boolean {
   if (typeof options !== 'object' || options === null) return false
   for (const key in options) if (!CALL_KEYS.includes(key)) return false
-  const { timeout, signal, transfer } = options
+  const { timeout, runTimeout, signal, transfer } = options
   return (
-    (timeout === undefined || (typeof timeout === 'number' && timeout > 0 && timeout <= MAX_TIME)) &&
+    isTimeLimit(timeout) &&
+    isTimeLimit(runTimeout) &&
     (signal === undefined || signal instanceof AbortSignal) &&
     (transfer === undefined || typeof transfer === 'boolean')
   )
+}
+
+function isTimeLimit(value: unknown): boolean {
+  return value === undefined || (typeof value === 'number' && value > 0 && value <= MAX_TIME)
 }
 
 const SPEC = "a name such as 'module:function' or 'folder/file.py:function', or { source: 'Python code' }"

@@ -70,7 +70,10 @@ export interface OperatorOptions<I = unknown, O = unknown> {
    * single items fail; only these go to `onError`. For handlers without side effects. Not for `scanPython`.
    */
   isolateErrors?: boolean
-  /** The most time for a batch, in milliseconds; Python is interrupted after it. */
+  /**
+   * The most time that a batch may take in Python, in milliseconds; then Python is interrupted and the batch fails with
+   * `ERR_TIMEOUT`. The wait for a free interpreter does not count.
+   */
   timeout?: number
   /** Ends the stream with a `PythonAbortError` when it aborts. */
   signal?: AbortSignal

@@ -81,7 +81,7 @@ export class Stage<I, R> {
     this.gates.ownedBy(this.gate)
     this.concurrency = options.concurrency ?? 1
     this.callOptions = { signal: this.controller.signal }
-    if (options.timeout !== undefined) this.callOptions.timeout = options.timeout
+    if (options.timeout !== undefined) this.callOptions.runTimeout = options.timeout
     if (options.transfer !== undefined) this.callOptions.transfer = options.transfer
   }
 

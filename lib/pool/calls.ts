@@ -94,7 +94,8 @@ export class PoolCalls {
   }
 
   /** Puts the time limit and the signal of the options on a call. */
-  limit(call: PendingCall, { timeout, signal }: CallOptions): void {
+  limit(call: PendingCall, { timeout, runTimeout, signal }: CallOptions): void {
+    if (timeout === undefined && runTimeout === undefined && signal === undefined) return
     if (signal?.aborted) {
       call.fail(new PythonAbortError(signal.reason))
       return
@@ -103,10 +104,21 @@ export class PoolCalls {
     if (timeout !== undefined) {
       timer = setTimeout(() => this.cancel(call, new PythonTimeoutError(timeout, call.handler)), timeout)
     }
+    let runTimer: NodeJS.Timeout | undefined
+    if (runTimeout !== undefined) {
+      const look = () => {
+        const ran = call.number === 0 ? -1 : this.native.runsFor(call.number)
+        if (ran >= runTimeout) this.cancel(call, new PythonTimeoutError(runTimeout, call.handler))
+        // One that waits cannot have run for so long any sooner.
+        else runTimer = setTimeout(look, ran < 0 ? runTimeout : runTimeout - ran)
+      }
+      runTimer = setTimeout(look, runTimeout)
+    }
     const group = signal === undefined ? undefined : this.groupOf(signal)
     group?.add(call)
     call.release = () => {
       clearTimeout(timer)
+      clearTimeout(runTimer)
       group?.delete(call)
     }
   }

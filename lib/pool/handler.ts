@@ -20,8 +20,13 @@ export type HandlerMode = 'map' | 'filter' | 'flatMap' | 'scan'
 export type HandlerSpec = string | { source: string; function?: string }
 
 export interface CallOptions {
-  /** Milliseconds from the call to its result; then Python is interrupted and the call fails with `ERR_TIMEOUT`. */
+  /**
+   * Milliseconds from the call to its result, the wait for an interpreter included; then Python is interrupted and the
+   * call fails with `ERR_TIMEOUT`.
+   */
   timeout?: number
+  /** Like `timeout`, but counted from the moment when an interpreter takes the batch; the operators' `timeout`. */
+  runTimeout?: number
   /** Aborting it takes the call back or interrupts Python; the call fails with `ERR_ABORTED`. */
   signal?: AbortSignal
   /** Codecs `buffer` and `array`: move the buffers to Python instead of copying them; the caller's are detached. */
@@ -72,6 +77,8 @@ export class PythonHandler<I, O> implements Handler<I, O> {
   private readonly ready: Promise<void>
   private isReady = false
   private closing: Promise<void> | undefined
+  /** What asks an interpreter to load the function (JSON). */
+  private readonly request: string
   private readonly finish: ((value: unknown) => unknown) | undefined
   /** A batch that crashed its worker process runs again; not a scan, whose state is gone with the process. */
   private readonly retries: boolean
@@ -88,12 +95,16 @@ export class PythonHandler<I, O> implements Handler<I, O> {
     this.name = specName(this.spec)
     this.finish = finisher(this.mode, this.codec)
     this.retries = pool.retriesCrashes(options.onCrash) && this.mode !== 'scan'
+    // A seed that cannot be carried fails here, before anything is taken that would have to be given back.
+    const seed = options.seed === undefined ? '' : `,"seed":${writeSeed(options.seed)}`
     this.id = pool.calls.takeHandlerId()
+    const { id, spec, init, mode, codec } = this
+    this.request = `${JSON.stringify({ op: 'open', id, spec, init, mode, codec }).slice(0, -1)}${seed}}`
     const codecIn = CODEC_NUMBERS[this.codec]
     // A filter answers with one text of 0 and 1, whatever its items are.
     const codecOut = this.mode === 'filter' ? CODEC_NUMBERS.string : codecIn
     const exact = this.mode === 'map' || this.mode === 'scan'
-    pool.calls.native.defineHandler(this.id, codecIn, codecOut, exact, this.request())
+    pool.calls.native.defineHandler(this.id, codecIn, codecOut, exact, this.request)
     this.seat = this.mode === 'scan' ? pool.calls.nextSeat() : -1
     this.ready = this.open()
     // Reported by the first call; an error that nobody calls for is nobody's error.
@@ -126,7 +137,7 @@ export class PythonHandler<I, O> implements Handler<I, O> {
       call = this.pool.calls.create(this.name, size, finish)
       call.holder = this
       call.strings = this.codec === 'string' || this.mode === 'filter'
-      if (checked.timeout !== undefined || checked.signal !== undefined) this.pool.calls.limit(call, checked)
+      this.pool.calls.limit(call, checked)
       // An empty batch is still a call: the first one tells whether the handler loads.
       if (!call.settled) {
         if (this.isReady) this.send(call, batch, checked)
@@ -167,16 +178,8 @@ export class PythonHandler<I, O> implements Handler<I, O> {
 
   /** Loads the function in every interpreter that may be asked to run it. */
   private async open(): Promise<void> {
-    await this.pool.calls.controlHosts(this.request(), this.seat, this.name)
+    await this.pool.calls.controlHosts(this.request, this.seat, this.name)
     this.isReady = true
-  }
-
-  /** What asks an interpreter to load the function (JSON). */
-  private request(): string {
-    const { id, spec, init, mode, codec } = this
-    const text = JSON.stringify({ op: 'open', id, spec, init, mode, codec })
-    const { seed } = this.options
-    return seed === undefined ? text : `${text.slice(0, -1)},"seed":${writeSeed(seed)}}`
   }
 
   private async forget(): Promise<void> {

@@ -110,6 +110,7 @@ Napi::Function PoolBinding::define(Napi::Env env) {
        InstanceMethod<&PoolBinding::forget>("forget"),
        InstanceMethod<&PoolBinding::cancel>("cancel"),
        InstanceMethod<&PoolBinding::give_up>("giveUp"),
+       InstanceMethod<&PoolBinding::runs_for>("runsFor"),
        InstanceMethod<&PoolBinding::counters>("counters"),
        InstanceMethod<&PoolBinding::waiting>("waiting")});
 }
@@ -299,6 +300,13 @@ Napi::Value PoolBinding::cancel(const Napi::CallbackInfo& info) {
 Napi::Value PoolBinding::give_up(const Napi::CallbackInfo& info) {
   Pool::GivenUp answer = pool_->give_up(int_at(info, 0), int_at(info, 1));
   return Napi::Number::New(info.Env(), static_cast<int>(answer));
+}
+
+// runsFor(call): milliseconds that it has been running; -1 when it waits, or is not there.
+Napi::Value PoolBinding::runs_for(const Napi::CallbackInfo& info) {
+  int64_t nanoseconds = pool_->queue().runs_for(int_at(info, 0));
+  return Napi::Number::New(info.Env(),
+                           nanoseconds < 0 ? -1 : static_cast<double>(nanoseconds) / 1e6);
 }
 
 // counters(): how often worker processes crashed, interpreters got stuck, and others replaced them.

@@ -25,6 +25,7 @@ class PoolBinding : public Napi::ObjectWrap<PoolBinding> {
   void forget(const Napi::CallbackInfo& info);
   Napi::Value cancel(const Napi::CallbackInfo& info);
   Napi::Value give_up(const Napi::CallbackInfo& info);
+  Napi::Value runs_for(const Napi::CallbackInfo& info);
   Napi::Value counters(const Napi::CallbackInfo& info);
   Napi::Value waiting(const Napi::CallbackInfo& info);
 

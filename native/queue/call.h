@@ -29,6 +29,7 @@ struct Envelope;
 struct Call {
   int32_t id = 0;
   uint64_t ticket = 0;  // given by the queue, and never again; JavaScript uses ids again
+  int64_t began = 0;    // when it came to run (CallQueue::now); guarded by the queue
   int32_t handler = 0;
   int32_t interpreter = kAnyInterpreter;
   int32_t count = 0;  // items in the batch

@@ -50,8 +50,20 @@ Call* CallQueue::pop(Seat& seat) {
   if (queue.empty() || (seat.closed && &queue == &common_)) return nullptr;
   Call* call = queue.front();
   queue.pop_front();
+  call->began = now();
   seat.running.push_back(call);
   return call;
+}
+
+int64_t CallQueue::now() {
+  auto time = std::chrono::steady_clock::now().time_since_epoch();
+  return std::chrono::duration_cast<std::chrono::nanoseconds>(time).count();
+}
+
+void CallQueue::drop(Seat& seat, Call* call) {
+  auto& running = seat.running;
+  auto place = running.erase(std::find(running.begin(), running.end(), call));
+  if (place == running.begin() && place != running.end()) (*place)->began = now();
 }
 
 Call* CallQueue::next(int index, Call* finished) {
@@ -110,8 +122,7 @@ void CallQueue::finish(int index, Call* call) {
   bool watched = false;
   {
     std::lock_guard<std::mutex> lock(mutex_);
-    auto& running = seats_[static_cast<size_t>(index)]->running;
-    running.erase(std::find(running.begin(), running.end(), call));
+    drop(*seats_[static_cast<size_t>(index)], call);
     watched = watchers_ > 0;
   }
   if (watched) idle_.notify_all();
@@ -122,7 +133,7 @@ void CallQueue::give_back(int index, const std::vector<Call*>& calls) {
   std::lock_guard<std::mutex> lock(mutex_);
   Seat& seat = *seats_[static_cast<size_t>(index)];
   for (auto call = calls.rbegin(); call != calls.rend(); ++call) {
-    seat.running.erase(std::find(seat.running.begin(), seat.running.end(), *call));
+    drop(seat, *call);
     ((*call)->interpreter == kAnyInterpreter ? common_ : seat.own).push_front(*call);
   }
 }
@@ -265,6 +276,16 @@ std::vector<int32_t> CallQueue::clear(bool keep_control) {
     call->envelope->finish_one();
   }
   return ids;
+}
+
+int64_t CallQueue::runs_for(int32_t id) const {
+  std::lock_guard<std::mutex> lock(mutex_);
+  for (auto& seat : seats_) {
+    if (!seat->running.empty() && seat->running.front()->id == id) {
+      return now() - seat->running.front()->began;
+    }
+  }
+  return -1;
 }
 
 uint64_t CallQueue::running(int seat) const {

@@ -67,6 +67,8 @@ class CallQueue {
   Running find_running(int32_t id) const;
   // Removes every waiting call, except control calls when `keep_control`. Returns their ids.
   std::vector<int32_t> clear(bool keep_control);
+  // How long a call has been running, in nanoseconds; -1 when it waits, or is not here (any more).
+  int64_t runs_for(int32_t id) const;
   // The ticket of the call that a seat runs (the oldest of several), 0 when it waits.
   uint64_t running(int seat) const;
   size_t waiting() const;
@@ -77,7 +79,7 @@ class CallQueue {
   struct Seat {
     std::deque<Call*> own;
     std::condition_variable wake;
-    std::vector<Call*> running;
+    std::vector<Call*> running;  // the first one runs, others wait elsewhere for it to end
     bool waiting = false;
     bool poked = false;
     bool closed = false;
@@ -87,7 +89,10 @@ class CallQueue {
   Seat& serving(int index) { return *seats_[static_cast<size_t>(resolved(index))]; }
   int resolved(int index) const;
   Running locate(int32_t id) const;
+  static int64_t now();
   Call* pop(Seat& seat);
+  // Takes a call off those that the seat holds; the one behind it runs from now on.
+  void drop(Seat& seat, Call* call);
   void wake(Seat& seat);
   void spin();
 

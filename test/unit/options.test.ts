@@ -146,7 +146,7 @@ describe('handler options', () => {
 
 describe('call options', () => {
   it('are handed back as they are, or the same empty ones', () => {
-    const options = { timeout: 0.5, signal: new AbortController().signal, transfer: true }
+    const options = { timeout: 0.5, runTimeout: 7, signal: new AbortController().signal, transfer: true }
     assert.equal(validateCallOptions(options), options)
     assert.equal(validateCallOptions(), validateCallOptions(undefined))
     assert.deepEqual(validateCallOptions({ timeout: undefined }), { timeout: undefined })
@@ -154,6 +154,8 @@ describe('call options', () => {
 
   for (const options of [
     { timeout: 0 },
+    { runTimeout: 0 },
+    { runTimeout: '5' },
     { timeout: -1 },
     { timeout: Infinity },
     { timeout: Number.NaN },
