@@ -75,8 +75,15 @@ export interface NativePoolOptions {
 
 /** The native half of a pool. Calls are numbered by the caller; their results carry the number. */
 export interface NativePool {
-  /** Starts an interpreter and returns its seat; the call's result says when it is ready. */
+  /**
+   * Starts an interpreter and returns its seat; the call's result says when it is ready. Until it is opened, the seat gets
+   * only the calls that are meant for it.
+   */
   start(call: number): number
+  open(seat: number): void
+  /** Gives one seat the keyed calls that wait for another. */
+  handOver(from: number, to: number): void
+  /** The seat's number may be another one's when the call has its result. */
   stop(seat: number, call: number): void
   /** `request` is what opens the handler in an interpreter that has not got it yet (JSON). */
   defineHandler(handler: number, codecIn: number, codecOut: number, exact: boolean, request: string): void
@@ -94,6 +101,10 @@ export interface NativePool {
   cancel(call: number): 0 | 1 | 2
   /** Milliseconds that a call has been running; -1 when it waits, or is not there any more. */
   runsFor(call: number): number
+  /** Writes four numbers: batches and items that the seat has run, milliseconds it was busy, calls that wait for it. */
+  load(seat: number, numbers: Float64Array): void
+  /** Resident memory of an interpreter in a process of its own, in bytes; 0 for others. */
+  memory(seat: number): number
   waiting(): number
   counters(): PoolCounters
 }

@@ -4,6 +4,7 @@ import type { Channel } from './channel'
 import type { CallOptions } from './handler'
 import type { IsolationMode } from './isolation'
 import { PendingCall } from './pending'
+import { Seats } from './seats'
 import { StuckWatch } from './stuck'
 
 /** Numbers before the lengths in a call's row; see native/binding/pool.cc. */
@@ -33,23 +34,18 @@ export class PoolCalls {
   private readonly signals = new WeakMap<AbortSignal, Set<PendingCall>>()
   private handlerIds = 0
   private readonly freeHandlerIds: number[] = []
-  private seatTurn = 0
+  readonly seats: Seats
   private closedBy: PoolClosedError | undefined
   readonly stuck: StuckWatch
 
-  /**
-   * @param seats the interpreters' seats at the native queue
-   * @param hosts the seats that have a host of their own: all in private copies, one where they share an interpreter
-   * @param grace milliseconds that a call has to end after it was interrupted
-   */
+  /** @param grace milliseconds that a call has to end after it was interrupted */
   constructor(
     readonly native: NativePool,
     private readonly channel: Channel,
-    readonly seats: number[],
-    readonly hosts: number[],
     isolation: IsolationMode,
     grace: number,
   ) {
+    this.seats = new Seats(this, isolation === 'shared')
     this.stuck = new StuckWatch(this, channel, isolation, grace)
   }
 
@@ -64,6 +60,10 @@ export class PoolCalls {
     this.open++
     this.channel.await()
     return call
+  }
+
+  get closed(): boolean {
+    return this.closedBy !== undefined
   }
 
   /** Refuses further calls. */
@@ -203,18 +203,17 @@ export class PoolCalls {
 
   /** Asks every host, or that of one seat. Fails with the first error, after all have answered. */
   async controlHosts(request: string, seat: number, handler?: string): Promise<void> {
-    const seats = seat >= 0 ? [seat] : this.hosts
+    const seats = seat >= 0 ? [seat] : this.seats.hosts
     const answers = await Promise.allSettled(seats.map((one) => this.control(one, request, handler)))
     const failed = answers.find((answer) => answer.status === 'rejected')
     if (failed !== undefined) throw failed.reason
   }
 
-  /** Starts an interpreter; resolves when it is ready. */
-  start(): Promise<unknown> {
+  /** Starts an interpreter in a seat that gets only what is meant for it until it is opened. */
+  start(): { seat: number; ready: Promise<unknown> } {
     const call = this.create()
     call.number = this.channel.add(call)
-    this.seats.push(this.native.start(call.number))
-    return call.promise
+    return { seat: this.native.start(call.number), ready: call.promise }
   }
 
   /** Lets an interpreter go; resolves when it has gone. Not a call that anything waits for by itself. */
@@ -237,7 +236,7 @@ export class PoolCalls {
 
   /** Drops a handler everywhere; its id is free again when all interpreters have done so. */
   async forgetHandler(id: number, seat: number): Promise<void> {
-    const forgotten = this.seats.map((one) => {
+    const forgotten = this.seats.all.map((one) => {
       const call = this.create()
       call.number = this.channel.add(call)
       this.native.forget(call.number, one, id)
@@ -246,11 +245,6 @@ export class PoolCalls {
     await Promise.all(forgotten)
     await this.controlHosts(JSON.stringify({ op: 'close', id }), seat)
     this.freeHandlerIds.push(id)
-  }
-
-  /** The next seat in turn, for what is bound to one. */
-  nextSeat(): number {
-    return this.seats[this.seatTurn++ % this.seats.length]!
   }
 
   private interrupt(number: number, call: PendingCall): void {

@@ -74,11 +74,12 @@ export class PythonHandler<I, O> implements Handler<I, O> {
   private readonly init: PythonSpec | null
   /** The seat that a scan, whose state lives in one interpreter, is bound to; -1 for any. */
   private readonly seat: number
-  private readonly ready: Promise<void>
+  /** @internal */
+  readonly ready: Promise<void>
   private isReady = false
   private closing: Promise<void> | undefined
   /** What asks an interpreter to load the function (JSON). */
-  private readonly request: string
+  readonly request: string
   private readonly finish: ((value: unknown) => unknown) | undefined
   /** A batch that crashed its worker process runs again; not a scan, whose state is gone with the process. */
   private readonly retries: boolean
@@ -105,10 +106,11 @@ export class PythonHandler<I, O> implements Handler<I, O> {
     const codecOut = this.mode === 'filter' ? CODEC_NUMBERS.string : codecIn
     const exact = this.mode === 'map' || this.mode === 'scan'
     pool.calls.native.defineHandler(this.id, codecIn, codecOut, exact, this.request)
-    this.seat = this.mode === 'scan' ? pool.calls.nextSeat() : -1
+    this.seat = this.mode === 'scan' ? pool.calls.seats.pinNext() : -1
     this.ready = this.open()
     // Reported by the first call; an error that nobody calls for is nobody's error.
     this.ready.catch(() => {})
+    if (this.seat < 0) pool.calls.seats.handlers.set(id, this)
   }
 
   call(batch: Batch<I>, options?: CallOptions): Promise<O[]> {
@@ -186,11 +188,15 @@ export class PythonHandler<I, O> implements Handler<I, O> {
     await this.ready.catch(() => {})
     // An interpreter drops a handler before it takes the calls that wait for any interpreter.
     await this.pool.calls.drainedOf(this)
+    const { seats } = this.pool.calls
+    if (seats.handlers.get(this.id) === this) seats.handlers.delete(this.id)
     try {
       if (!this.pool.closed) await this.pool.calls.forgetHandler(this.id, this.seat)
     } catch (error) {
       // A pool that closes meanwhile drops all handlers itself; where all are stuck there is nobody to tell.
       if (!(error instanceof PoolClosedError || error instanceof PythonStuckError)) throw error
+    } finally {
+      if (this.seat >= 0) seats.unpin(this.seat)
     }
   }
 

@@ -2,7 +2,7 @@ import { EventEmitter } from 'node:events'
 import { resolve } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { allocate, type TypedArray, type TypedArrayConstructor } from '../codec/binary'
-import { PoolClosedError, PythonError, PythonStartError } from '../errors'
+import { PoolClosedError } from '../errors'
 import { native, type PoolCounters } from '../native'
 import {
   type CompletePoolOptions,
@@ -94,7 +94,7 @@ export class PythonPool extends EventEmitter<PoolEvents> implements AsyncDisposa
       grace: options.grace,
       host: JSON.stringify({ path: this.path, name: options.name }),
     })
-    this.calls = new PoolCalls(handle, this.channel, [], [], isolation.mode, options.grace)
+    this.calls = new PoolCalls(handle, this.channel, isolation.mode, options.grace)
   }
 
   /**
@@ -143,7 +143,7 @@ export class PythonPool extends EventEmitter<PoolEvents> implements AsyncDisposa
 
   /** The number of interpreters. */
   get size(): number {
-    return this.calls.seats.length - this.calls.stuck.missing
+    return this.calls.seats.all.length - this.calls.stuck.missing
   }
 
   /** @internal Whether a batch runs again whose worker process crashed. */
@@ -224,13 +224,12 @@ export class PythonPool extends EventEmitter<PoolEvents> implements AsyncDisposa
   private async start(): Promise<void> {
     const count = this.options.size.max
     try {
-      for (let i = 0; i < count; i++) await this.calls.start()
+      for (let i = 0; i < count; i++) await this.calls.seats.add()
     } catch (error) {
       this.shut()
       this.release()
-      throw startError(error)
+      throw error
     }
-    this.calls.hosts.push(...(this.isolation.mode === 'shared' ? this.calls.seats.slice(0, 1) : this.calls.seats))
   }
 
   private async leave(): Promise<void> {
@@ -257,7 +256,7 @@ export class PythonPool extends EventEmitter<PoolEvents> implements AsyncDisposa
   }
 
   private async stopAll(): Promise<void> {
-    const stops = Promise.all(this.calls.seats.map((seat) => this.calls.stop(seat)))
+    const stops = this.calls.seats.stopAll()
     if (this.isolation.mode === 'process') await stops
     else await Promise.race([stops, pause(this.options.grace, undefined, { ref: false })])
   }
@@ -271,12 +270,4 @@ export class PythonPool extends EventEmitter<PoolEvents> implements AsyncDisposa
     if (this.emit('log', record)) return
     this.onOutput('stderr', `${record.message}\n${record.traceback ? `${record.traceback}\n` : ''}`)
   }
-}
-
-const START_CODES = ['ERR_PYTHON_START', 'ERR_PYTHON_CONFLICT', 'ERR_NAMESPACE'] as const
-
-function startError(error: unknown): unknown {
-  if (!(error instanceof PythonError)) return error
-  const code = START_CODES.find((known) => known === error.code) ?? 'ERR_PYTHON_START'
-  return new PythonStartError(code, error.pythonMessage, { cause: error.pythonTraceback ? error : undefined })
 }

@@ -18,11 +18,13 @@ const GIL_HELD =
 /** What the watch needs of a pool's calls. */
 export interface WatchedCalls {
   readonly native: NativePool
-  readonly seats: readonly number[]
+  readonly seats: {
+    readonly all: readonly number[]
+    /** Starts one more interpreter. */
+    add(): Promise<unknown>
+  }
   /** Fails every open call. */
   cancelAll(error: Error): void
-  /** Starts one more interpreter. */
-  start(): Promise<unknown>
 }
 
 /**
@@ -91,7 +93,7 @@ export class StuckWatch {
 
   private lose(reason: string): void {
     this.missing++
-    if (this.missing >= this.calls.seats.length) this.block(reason)
+    if (this.missing >= this.calls.seats.all.length) this.block(reason)
     else process.emitWarning(reason, { type: 'RxjsPythonWarning', code: 'RXJS_PYTHON_STUCK' })
     const { native } = this.calls
     const before = native.counters().stuckNow
@@ -99,9 +101,9 @@ export class StuckWatch {
       if (native.counters().stuckNow >= before) return
       clearInterval(look)
       this.blockedBy = undefined
-      this.calls.start().catch((error: Error) => {
+      this.calls.seats.add().catch((error: Error) => {
         this.missing++
-        if (this.missing >= this.calls.seats.length) this.block(error.message)
+        if (this.missing >= this.calls.seats.all.length) this.block(error.message)
       })
     }, LOOK_AGAIN)
     look.unref()

@@ -22,13 +22,14 @@ Pool::Pool(int32_t id, std::shared_ptr<ResultChannel> channel, RuntimeOptions op
 
 int Pool::start(int32_t call) {
   int index = queue_.add_seat();
-  add_place();
+  add_place(index);
   for (int orphan : queue_.adopt_orphans(index)) inherit_states(orphan, index, kNoHandler);
   if (make_remote_) {
     auto remote = make_remote_(shared_from_this(), index);
     {
       std::lock_guard<std::mutex> lock(mutex_);
-      remotes_.push_back(remote);
+      remotes_.resize(std::max(remotes_.size(), static_cast<size_t>(index) + 1));
+      remotes_[static_cast<size_t>(index)] = remote;
     }
     remote->start(call);
     return index;
@@ -37,11 +38,17 @@ int Pool::start(int32_t call) {
   return index;
 }
 
-void Pool::add_place() {
+void Pool::add_place(int index) {
   std::lock_guard<std::mutex> lock(mutex_);
-  seats_.push_back(std::make_unique<Seat>());
-  stop_calls_.push_back(0);
-  stuck_.push_back(false);
+  auto place = static_cast<size_t>(index);
+  if (place == seats_.size()) {
+    seats_.push_back(std::make_unique<Seat>());
+    stop_calls_.push_back(0);
+    stuck_.push_back(false);
+  }
+  seats_[place]->reset();
+  stop_calls_[place] = 0;
+  stuck_[place] = false;
 }
 
 void Pool::launch(int index, int32_t call, bool replaces) {
@@ -85,7 +92,7 @@ Pool::GivenUp Pool::give_up(int32_t call, int32_t start_call) {
     return GivenUp::kClosed;
   }
   int next = queue_.resolve(seat);
-  add_place();  // only this thread adds seats
+  add_place(next);  // only this thread adds seats
   inherit_states(seat, next, running.handler);
   if (start_call == 0) {
     merge(next);
@@ -116,18 +123,38 @@ void Pool::inherit_states(int from, int to, int32_t handler) {
   }
 }
 
+void Pool::open(int seat) {
+  queue_.open_seat(seat);
+  if (make_remote_) feed();
+}
+
+void Pool::hand_over(int from, int to) {
+  queue_.hand_over(from, to);
+  if (make_remote_) feed();
+}
+
+size_t Pool::memory(int seat) {
+  return make_remote_ ? remotes()[static_cast<size_t>(seat)]->memory() : 0;
+}
+
 void Pool::stop(int seat, int32_t call) {
   bool gone = false;
+  bool empty = false;
   if (!make_remote_) seat = queue_.resolve(seat);
   {
     std::lock_guard<std::mutex> lock(mutex_);
     int32_t& stop_call = stop_calls_[static_cast<size_t>(seat)];
     gone = stop_call != 0;  // it left, or serves two seats and leaves for the sake of the other
+    empty = stop_call == kGone;
     if (!gone) stop_call = call;
   }
-  if (gone) post_null(call);
+  if (gone) {
+    if (empty) queue_.free_seat(seat);
+    post_null(call);
+    return;
+  }
   queue_.close_seat(seat);
-  if (!gone && make_remote_) remotes()[static_cast<size_t>(seat)]->leave();
+  if (make_remote_) remotes()[static_cast<size_t>(seat)]->leave();
 }
 
 void Pool::leave(int seat) {
@@ -137,7 +164,9 @@ void Pool::leave(int seat) {
     stop_call = std::exchange(stop_calls_[static_cast<size_t>(seat)], kGone);
     if (stuck_[static_cast<size_t>(seat)]) counters_.stuck_now--;
   }
-  if (stop_call != 0) post_null(stop_call);
+  if (stop_call == 0) return;
+  queue_.free_seat(seat);
+  post_null(stop_call);
 }
 
 void Pool::post_null(int32_t call) {

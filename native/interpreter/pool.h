@@ -32,6 +32,16 @@ struct Seat {
   std::mutex states_mutex;
   std::set<int32_t> states;
   std::set<int32_t> lost_states;
+  // For the next interpreter in this seat. In place: an interrupt that comes too late still looks.
+  void reset() {
+    std::scoped_lock lock(mutex, states_mutex);
+    states.clear();
+    lost_states.clear();
+    interrupted.store(0);
+    runtime = nullptr;
+    home = false;
+    ident = 0;
+  }
 };
 
 class Pool final : public Workplace, public std::enable_shared_from_this<Pool> {
@@ -57,9 +67,16 @@ class Pool final : public Workplace, public std::enable_shared_from_this<Pool> {
   void feed();
 
   // Starts one more interpreter and returns its seat. The result of `call` tells when it is ready.
+  // Until it is opened it runs only what is meant for it.
   int start(int32_t call);
-  // The interpreter leaves after the calls that are meant for it; then `call` gets its result.
+  void open(int seat);
+  // Lets one seat take the keyed calls that wait for another.
+  void hand_over(int from, int to);
+  // The interpreter leaves after the calls that are meant for it; then `call` gets its result, and
+  // the seat may be given to another.
   void stop(int seat, int32_t call);
+  // The memory of an interpreter in bytes, where it can be told from the rest; else 0.
+  size_t memory(int seat);
 
   void define_handler(int32_t handler, HandlerDefinition definition);
 
@@ -92,7 +109,7 @@ class Pool final : public Workplace, public std::enable_shared_from_this<Pool> {
   // Asks the call with this ticket to stop, if the seat still runs it.
   void interrupt(int seat, uint64_t ticket);
   bool interrupt_all();
-  void add_place();
+  void add_place(int seat);
   // Gives what is meant for a seat that stays empty to a neighbour, or to the next one to start.
   void merge(int seat);
   // Leases a thread for a seat here.

@@ -22,6 +22,8 @@ class RemoteSeat {
   virtual int load() const = 0;
   virtual CallQueue::Cancelled cancel(uint64_t ticket) = 0;
   virtual void define(int32_t handler, const HandlerDefinition& definition) = 0;
+  // The memory of its process in bytes; 0 when there is none.
+  virtual size_t memory() = 0;
   // Its seat has been closed: it leaves when nothing is left to do.
   virtual void leave() = 0;
   // Ends it now, and drops its calls.

@@ -32,7 +32,8 @@ struct Call {
   int64_t began = 0;    // when it came to run (CallQueue::now); guarded by the queue
   int32_t handler = 0;
   int32_t interpreter = kAnyInterpreter;
-  int32_t count = 0;  // items in the batch
+  bool keyed = false;  // it would rather be run there, but leaves no state that it needs
+  int32_t count = 0;   // items in the batch
   CallKind kind = CallKind::kText;
   uint8_t deliveries = 0;            // to worker processes that ended before they had claimed it
   TextView text;                     // all items of this call, joined
@@ -42,7 +43,7 @@ struct Call {
 
   // A batch for a handler that has its state in one interpreter.
   bool stateful() const {
-    return interpreter != kAnyInterpreter && (kind == CallKind::kText || kind == CallKind::kBinary);
+    return interpreter != kAnyInterpreter && !keyed && (kind == CallKind::kText || kind == CallKind::kBinary);
   }
 };
 

@@ -10,8 +10,34 @@ namespace rxp {
 
 int CallQueue::add_seat() {
   std::lock_guard<std::mutex> lock(mutex_);
-  seats_.push_back(std::make_unique<Seat>());
-  return static_cast<int>(seats_.size()) - 1;
+  auto found = std::find_if(seats_.begin(), seats_.end(), [](auto& seat) { return seat->free; });
+  if (found == seats_.end()) found = seats_.insert(found, nullptr);
+  *found = std::make_unique<Seat>();
+  return static_cast<int>(found - seats_.begin());
+}
+
+void CallQueue::open_seat(int index) {
+  std::lock_guard<std::mutex> lock(mutex_);
+  Seat& seat = serving(index);
+  seat.opened = true;
+  if (seat.waiting && !common_.empty()) wake(seat);
+}
+
+void CallQueue::free_seat(int index) {
+  std::lock_guard<std::mutex> lock(mutex_);
+  seats_[static_cast<size_t>(index)]->free = true;
+}
+
+void CallQueue::hand_over(int from, int to) {
+  std::lock_guard<std::mutex> lock(mutex_);
+  auto& source = serving(from).own;
+  Seat& target = serving(to);
+  auto moved = std::stable_partition(source.begin(), source.end(),
+                                     [](const Call* call) { return !call->keyed; });
+  for (auto call = moved; call != source.end(); ++call) (*call)->interpreter = to;
+  target.own.insert(target.own.begin(), moved, source.end());
+  source.erase(moved, source.end());
+  if (target.waiting && !target.own.empty()) wake(target);
 }
 
 void CallQueue::wake(Seat& seat) {
@@ -39,7 +65,7 @@ void CallQueue::push(Envelope* envelope) {
   }
   for (auto& seat : seats_) {
     if (common == 0) break;
-    if (!seat->waiting || seat->closed) continue;
+    if (!seat->waiting || seat->closed || !seat->opened) continue;
     wake(*seat);
     common--;
   }
@@ -47,7 +73,8 @@ void CallQueue::push(Envelope* envelope) {
 
 Call* CallQueue::pop(Seat& seat) {
   std::deque<Call*>& queue = seat.own.empty() ? common_ : seat.own;
-  if (queue.empty() || (seat.closed && &queue == &common_)) return nullptr;
+  if (queue.empty()) return nullptr;
+  if (&queue == &common_ && (seat.closed || !seat.opened)) return nullptr;
   Call* call = queue.front();
   queue.pop_front();
   call->began = now();
@@ -72,6 +99,7 @@ Call* CallQueue::next(int index, Call* finished) {
   {
     std::lock_guard<std::mutex> lock(mutex_);
     Seat& seat = *seats_[static_cast<size_t>(index)];
+    if (finished != nullptr) count(seat, *finished, now());
     seat.running.clear();
     watched = watchers_ > 0;
     call = pop(seat);
@@ -122,7 +150,9 @@ void CallQueue::finish(int index, Call* call) {
   bool watched = false;
   {
     std::lock_guard<std::mutex> lock(mutex_);
-    drop(*seats_[static_cast<size_t>(index)], call);
+    Seat& seat = *seats_[static_cast<size_t>(index)];
+    if (seat.running.front() == call) count(seat, *call, now());
+    drop(seat, call);
     watched = watchers_ > 0;
   }
   if (watched) idle_.notify_all();
@@ -179,6 +209,7 @@ int CallQueue::replace_seat(int index, uint64_t ticket) {
   if (!runs || seat.closed) return -1;
   seats_.push_back(std::make_unique<Seat>());
   seats_.back()->own.swap(seat.own);
+  seats_.back()->opened = seat.opened;
   seat.closed = true;
   seat.successor = static_cast<int>(seats_.size()) - 1;
   return seat.successor;
@@ -190,7 +221,7 @@ bool CallQueue::merge_seat(int index) {
   seat.closed = true;
   for (size_t i = 0; i < seats_.size(); i++) {
     Seat& other = *seats_[i];
-    if (other.closed) continue;
+    if (other.closed || !other.opened) continue;
     other.own.insert(other.own.end(), seat.own.begin(), seat.own.end());
     seat.own.clear();
     seat.successor = static_cast<int>(i);
@@ -276,6 +307,24 @@ std::vector<int32_t> CallQueue::clear(bool keep_control) {
     call->envelope->finish_one();
   }
   return ids;
+}
+
+void CallQueue::count(Seat& seat, const Call& call, int64_t time) {
+  if (!is_batch(call)) return;
+  seat.done.batches++;
+  seat.done.items += call.count;
+  seat.done.busy += time - call.began;
+}
+
+CallQueue::Load CallQueue::load(int index) const {
+  std::lock_guard<std::mutex> lock(mutex_);
+  const Seat& seat = *seats_[static_cast<size_t>(resolved(index))];
+  Load load = seat.done;
+  if (!seat.running.empty() && is_batch(*seat.running.front())) {
+    load.busy += now() - seat.running.front()->began;
+  }
+  load.waiting = seat.own.size();
+  return load;
 }
 
 int64_t CallQueue::runs_for(int32_t id) const {

@@ -17,8 +17,15 @@ namespace rxp {
 
 class CallQueue {
  public:
-  // Adds a seat and returns its index. A seat is one interpreter's place at the queue.
+  // Adds a seat and returns its index, which may be one that was free. A seat is one interpreter's
+  // place at the queue. Until it is opened it gets only what is meant for it.
   int add_seat();
+  void open_seat(int seat);
+  // The seat is closed and its interpreter has left: its index may be used again.
+  void free_seat(int seat);
+  // Moves the keyed calls that wait for one seat to another, in their order, before what waits
+  // there.
+  void hand_over(int from, int to);
 
   // Takes ownership of the envelope; its calls come out in order.
   void push(Envelope* envelope);
@@ -67,6 +74,14 @@ class CallQueue {
   Running find_running(int32_t id) const;
   // Removes every waiting call, except control calls when `keep_control`. Returns their ids.
   std::vector<int32_t> clear(bool keep_control);
+  // What a seat has done since it was added, and how much waits for it alone.
+  struct Load {
+    int64_t batches = 0;
+    int64_t items = 0;
+    int64_t busy = 0;  // nanoseconds, those of a batch that still runs included
+    size_t waiting = 0;
+  };
+  Load load(int seat) const;
   // How long a call has been running, in nanoseconds; -1 when it waits, or is not here (any more).
   int64_t runs_for(int32_t id) const;
   // The ticket of the call that a seat runs (the oldest of several), 0 when it waits.
@@ -85,11 +100,19 @@ class CallQueue {
     bool closed = false;
     bool orphan = false;
     int successor = -1;  // the seat that serves this one's calls since it was given up
+    bool opened = false;  // takes calls that are meant for any seat
+    bool free = false;
+    Load done;
   };
   Seat& serving(int index) { return *seats_[static_cast<size_t>(resolved(index))]; }
   int resolved(int index) const;
   Running locate(int32_t id) const;
   static int64_t now();
+  static bool is_batch(const Call& call) {
+    return call.kind == CallKind::kText || call.kind == CallKind::kBinary;
+  }
+  // Counts a call that has come to its end.
+  static void count(Seat& seat, const Call& call, int64_t time);
   Call* pop(Seat& seat);
   // Takes a call off those that the seat holds; the one behind it runs from now on.
   void drop(Seat& seat, Call* call);
