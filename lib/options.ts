@@ -1,6 +1,8 @@
 import { inspect } from 'node:util'
 import { OptionError } from './errors'
+import type { Key } from './pool/affinity'
 import type { CallOptions, CodecName, HandlerMode, HandlerSpec } from './pool/handler'
+import type { RecycleLimits } from './pool/recycling'
 
 /** How the interpreters of a pool share the process. */
 export type Isolation = 'auto' | 'shared' | 'namespace' | 'process'
@@ -16,8 +18,22 @@ export interface PoolOptions {
   path?: string | readonly string[]
   /** A requirements file: a cached environment with these packages is made before the pool opens. */
   requirements?: string
-  /** How many interpreters (default 1). */
+  /**
+   * How many interpreters (default 1). With `{ min, max }` there are `min` at first, more of them while batches wait for
+   * one and another one makes them quicker, and fewer again when there was nothing to do for `idleAfter` milliseconds. In
+   * isolation `shared` the size stays `min`, except with a free-threaded Python: threads that take turns at one GIL are no
+   * help to each other.
+   */
   size?: number | { min?: number; max?: number }
+  /** With `size: { min, max }`: milliseconds without work after which an interpreter goes (default 10,000). */
+  idleAfter?: number
+  /**
+   * Replaces each interpreter when it has run so many batches (a number, or `batches`), or when its process has grown to
+   * so many bytes of resident memory (`memory`, isolation `process` alone). The new one has started, and run every `init`,
+   * before the old one goes. Not for isolation `shared`, where all interpreters are the same Python; `auto` takes
+   * `process`, the only one where a replacement gives all memory back.
+   */
+  recycleAfter?: number | { batches?: number; memory?: number }
   /** Default `'auto'`. */
   isolation?: Isolation
   /**
@@ -45,6 +61,8 @@ export interface CompletePoolOptions {
   path: readonly string[]
   requirements: string | undefined
   size: { min: number; max: number }
+  idleAfter: number
+  recycleAfter: RecycleLimits | undefined
   isolation: Isolation
   onCrash: OnCrash
   grace: number
@@ -83,6 +101,8 @@ const POOL_KEYS = [
   'path',
   'requirements',
   'size',
+  'idleAfter',
+  'recycleAfter',
   'isolation',
   'onCrash',
   'grace',
@@ -93,9 +113,10 @@ const POOL_KEYS = [
 const ISOLATIONS: readonly Isolation[] = ['auto', 'shared', 'namespace', 'process']
 const ON_CRASH: readonly OnCrash[] = ['fail', 'retry']
 const GRACE = 2000
+const IDLE_AFTER = 10_000
 const CODECS: readonly CodecName[] = ['string', 'json', 'buffer', 'array']
 const MODES: readonly HandlerMode[] = ['map', 'filter', 'flatMap', 'scan']
-const CALL_KEYS: readonly string[] = ['timeout', 'runTimeout', 'signal', 'transfer']
+const CALL_KEYS: readonly string[] = ['timeout', 'runTimeout', 'signal', 'transfer', 'key']
 const MAX_INTERPRETERS = 256
 /** What timers take: above it Node would fire at once. */
 const MAX_TIME = 2 ** 31 - 1
@@ -109,12 +130,15 @@ export function validatePoolOptions(options: PoolOptions = {}): CompletePoolOpti
   if (onProgress !== undefined && typeof onProgress !== 'function') {
     check.problem("'onProgress' must be a function", onProgress)
   }
+  const isolation = check.oneOf('isolation', options.isolation, ISOLATIONS) ?? 'auto'
   const complete = {
     python: check.text('python', options.python),
     path: checkFolders(check, options.path),
     requirements: check.text('requirements', options.requirements),
     size: checkSize(check, options.size),
-    isolation: check.oneOf('isolation', options.isolation, ISOLATIONS) ?? 'auto',
+    idleAfter: check.time('idleAfter', options.idleAfter, false) ?? IDLE_AFTER,
+    recycleAfter: checkRecycling(check, options.recycleAfter, isolation),
+    isolation,
     onCrash: check.oneOf('onCrash', options.onCrash, ON_CRASH) ?? 'fail',
     grace: check.whole('grace', options.grace, 1, MAX_TIME) ?? GRACE,
     env: checkEnv(check, options.env),
@@ -152,6 +176,7 @@ export function validateCallOptions(options?: CallOptions): CallOptions {
     check.time('runTimeout', options.runTimeout, false)
     check.signal('signal', options.signal)
     check.flag('transfer', options.transfer)
+    check.key(options.key)
   }
   check.done()
   return options
@@ -160,13 +185,18 @@ export function validateCallOptions(options?: CallOptions): CallOptions {
 function areCallOptions(options: CallOptions): boolean {
   if (typeof options !== 'object' || options === null) return false
   for (const key in options) if (!CALL_KEYS.includes(key)) return false
-  const { timeout, runTimeout, signal, transfer } = options
+  const { timeout, runTimeout, signal, transfer, key } = options
   return (
     isTimeLimit(timeout) &&
     isTimeLimit(runTimeout) &&
     (signal === undefined || signal instanceof AbortSignal) &&
-    (transfer === undefined || typeof transfer === 'boolean')
+    (transfer === undefined || typeof transfer === 'boolean') &&
+    (key === undefined || isKey(key))
   )
+}
+
+function isKey(value: unknown): boolean {
+  return typeof value === 'string' || (typeof value === 'number' && Number.isFinite(value))
 }
 
 function isTimeLimit(value: unknown): boolean {
@@ -225,6 +255,34 @@ function checkSize(check: Checker, size: unknown): { min: number; max: number } 
   const max = check.whole('size.max', given.max, 1, MAX_INTERPRETERS) ?? min
   if (min > max) check.problem(`'size.min' (${min}) must not be above 'size.max' (${max})`)
   return { min, max }
+}
+
+function checkRecycling(check: Checker, given: unknown, isolation: Isolation): RecycleLimits | undefined {
+  if (given === undefined) return undefined
+  let limits: RecycleLimits = { batches: undefined, memory: undefined }
+  if (typeof given !== 'object' || given === null) {
+    limits = { ...limits, batches: check.whole('recycleAfter', given, 1, Number.MAX_SAFE_INTEGER) }
+  } else if (check.object('recycleAfter', given, ['batches', 'memory'])) {
+    const { batches, memory } = given as { batches?: unknown; memory?: unknown }
+    limits = {
+      batches: check.whole('recycleAfter.batches', batches, 1, Number.MAX_SAFE_INTEGER),
+      memory: check.whole('recycleAfter.memory', memory, 1, Number.MAX_SAFE_INTEGER),
+    }
+    if (Object.values(given).every((value) => value === undefined)) {
+      check.problem("'recycleAfter' must have 'batches' or 'memory', or be a number of batches", given)
+    }
+  }
+  if (isolation === 'shared') {
+    check.problem(
+      "'recycleAfter' is not for isolation 'shared', where all interpreters are the same Python: use 'process'",
+    )
+  } else if (isolation === 'namespace' && limits.memory !== undefined) {
+    check.problem(
+      "'recycleAfter.memory' is not for isolation 'namespace', where the memory of one interpreter cannot be told from " +
+        "the rest of the process: use 'process', or 'recycleAfter.batches'",
+    )
+  }
+  return limits
 }
 
 /** Collects what is wrong with a set of options, so that all of it can be said at once. */
@@ -291,6 +349,12 @@ export class Checker {
   oneOf<T extends string>(name: string, value: unknown, values: readonly T[]): T | undefined {
     if (value === undefined || values.includes(value as T)) return value as T | undefined
     this.problem(`'${name}' must be one of ${values.map((one) => `'${one}'`).join(', ')}`, value)
+    return undefined
+  }
+
+  key(value: unknown): Key | undefined {
+    if (value === undefined || isKey(value)) return value as Key | undefined
+    this.problem("'key' must be a text or a finite number", value)
     return undefined
   }
 

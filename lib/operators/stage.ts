@@ -58,6 +58,7 @@ export class Stage<I, R> {
   private readonly callOptions: CallOptions
 
   private lease: Lease<I> | undefined
+  private poolSize = 0
   private concurrency: number
   /** The most items in the stage before its gate closes: waiting, in flight, and held back for order. */
   private capacity = 0
@@ -82,6 +83,7 @@ export class Stage<I, R> {
     this.concurrency = options.concurrency ?? 1
     this.callOptions = { signal: this.controller.signal }
     if (options.timeout !== undefined) this.callOptions.runTimeout = options.timeout
+    if (options.key !== undefined) this.callOptions.key = options.key
     if (options.transfer !== undefined) this.callOptions.transfer = options.transfer
   }
 
@@ -129,10 +131,16 @@ export class Stage<I, R> {
 
   private opened(lease: Lease<I>): void {
     this.lease = lease
-    const { concurrency, limits } = this.options
-    this.concurrency = concurrency ?? 2 * (this.mode === 'scan' ? 1 : lease.handler.pool.size)
-    this.capacity = 2 * this.concurrency * limits.maxItems
+    this.fit(lease.handler.pool.size)
     this.advance()
+  }
+
+  /** The pool has so many interpreters now. */
+  private fit(size: number): void {
+    const { concurrency, limits, key } = this.options
+    this.poolSize = size
+    this.concurrency = concurrency ?? 2 * (this.mode === 'scan' || key !== undefined ? 1 : size)
+    this.capacity = 2 * this.concurrency * limits.maxItems
   }
 
   private readonly sizeOf = (item: I): number => {
@@ -194,6 +202,8 @@ export class Stage<I, R> {
 
   private dispatch(): void {
     if (this.lease === undefined || this.over) return
+    const { size } = this.lease.handler.pool
+    if (size !== this.poolSize) this.fit(size)
     const window = ORDER_WINDOW * this.concurrency
     while (this.inFlight < this.concurrency && this.queue.length < window && this.gates.closed === 0) {
       const items = this.batcher.take()

@@ -14,6 +14,14 @@ const FLUSH_UNITS = 1 << 13
 /** Milliseconds between two attempts to interrupt Python code that swallowed the last one; it may be cleaning up. */
 const INTERRUPT_AGAIN = 150
 
+/** Who wants to know of calls. */
+export interface CallWatch {
+  /** There was none, and now there is. */
+  begun?: () => void
+  /** One has come to its end. */
+  settled?: () => void
+}
+
 /**
  * A pool's calls: what is made in one turn of the event loop goes to the native side in one crossing, and each call is
  * followed until it is settled.
@@ -35,6 +43,7 @@ export class PoolCalls {
   private handlerIds = 0
   private readonly freeHandlerIds: number[] = []
   readonly seats: Seats
+  watch: CallWatch | undefined
   private closedBy: PoolClosedError | undefined
   readonly stuck: StuckWatch
 
@@ -57,7 +66,7 @@ export class PoolCalls {
     const refusal = this.closedBy ?? this.stuck.blockedBy
     if (refusal !== undefined) throw refusal
     const call = new PendingCall(this, handler, batchSize, this.settled, finish)
-    this.open++
+    if (this.open++ === 0) this.watch?.begun?.()
     this.channel.await()
     return call
   }
@@ -278,6 +287,7 @@ export class PoolCalls {
 
   private onSettled(): void {
     this.open--
+    this.watch?.settled?.()
     this.channel.unawait()
     if (this.open === 0 && this.idle !== undefined) {
       const { idle } = this

@@ -12,13 +12,14 @@ type Attempt<I, O> = (items: readonly I[], options: CallOptions) => Promise<O[]>
  */
 export async function retryCrash<I, O>(
   items: readonly I[],
-  { timeout, runTimeout, signal }: CallOptions,
+  { timeout, runTimeout, signal, key }: CallOptions,
   run: Attempt<I, O>,
 ): Promise<O[]> {
   const start = performance.now()
   const attempt = (from: number, to: number): Promise<O[]> => {
     const options: CallOptions = {}
     if (signal !== undefined) options.signal = signal
+    if (key !== undefined) options.key = key
     if (runTimeout !== undefined) options.runTimeout = runTimeout
     if (timeout !== undefined) options.timeout = Math.max(1, timeout - (performance.now() - start))
     return run(from === 0 && to === items.length ? items : items.slice(from, to), options)

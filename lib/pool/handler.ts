@@ -2,12 +2,13 @@ import { type BinaryBatch, encodeBinary, keepBinary, type TypedArray } from '../
 import { encodeJson } from '../codec/json'
 import { writeSeed } from '../codec/json-extended'
 import { writeStrings } from '../codec/string'
-import { EncodeError, PoolClosedError, PythonStuckError } from '../errors'
+import { EncodeError, OptionError, PoolClosedError, PythonStuckError } from '../errors'
 import { CODEC_NUMBERS } from '../native'
 import { type CompleteHandlerOptions, validateCallOptions } from '../options'
 import { retryCrash } from './crash'
 import type { PendingCall } from './pending'
 import type { PythonPool } from './pool'
+import { ANY_SEAT } from './seats'
 import { type PythonSpec, parseSpec, specName } from './spec'
 
 /** How items travel between JavaScript and Python. */
@@ -29,6 +30,11 @@ export interface CallOptions {
   runTimeout?: number
   /** Aborting it takes the call back or interrupts Python; the call fails with `ERR_ABORTED`. */
   signal?: AbortSignal
+  /**
+   * Batches with the same key are run by the same interpreter while the pool keeps its size, also after its interpreter
+   * was replaced; a change of size moves as few keys as it can. Not for mode `scan`, which has its interpreter already.
+   */
+  key?: string | number
   /** Codecs `buffer` and `array`: move the buffers to Python instead of copying them; the caller's are detached. */
   transfer?: boolean
 }
@@ -106,7 +112,7 @@ export class PythonHandler<I, O> implements Handler<I, O> {
     const codecOut = this.mode === 'filter' ? CODEC_NUMBERS.string : codecIn
     const exact = this.mode === 'map' || this.mode === 'scan'
     pool.calls.native.defineHandler(this.id, codecIn, codecOut, exact, this.request)
-    this.seat = this.mode === 'scan' ? pool.calls.seats.pinNext() : -1
+    this.seat = this.mode === 'scan' ? pool.calls.seats.pinNext() : ANY_SEAT
     this.ready = this.open()
     // Reported by the first call; an error that nobody calls for is nobody's error.
     this.ready.catch(() => {})
@@ -131,6 +137,9 @@ export class PythonHandler<I, O> implements Handler<I, O> {
     try {
       const checked = validateCallOptions(options)
       if (this.closing !== undefined) throw new PoolClosedError(`${this.name}: the handler is closed`)
+      if (checked.key !== undefined && this.mode === 'scan') {
+        throw new OptionError(["handler.call: 'key' is not for mode 'scan', whose state has an interpreter already"])
+      }
       if (this.codec !== 'array' && !Array.isArray(batch)) {
         throw new EncodeError(`call() takes an array of items with codec '${this.codec}'`)
       }
@@ -138,6 +147,7 @@ export class PythonHandler<I, O> implements Handler<I, O> {
       const finish = this.codec === 'array' && Array.isArray(batch) ? undefined : this.finish
       call = this.pool.calls.create(this.name, size, finish)
       call.holder = this
+      call.key = checked.key
       call.strings = this.codec === 'string' || this.mode === 'filter'
       this.pool.calls.limit(call, checked)
       // An empty batch is still a call: the first one tells whether the handler loads.
@@ -264,18 +274,22 @@ export class PythonHandler<I, O> implements Handler<I, O> {
     }
   }
 
+  private seatOf({ key }: PendingCall): number {
+    return key === undefined ? this.seat : this.pool.calls.seats.ofKey(key)
+  }
+
   private sendStrings(call: PendingCall, items: readonly string[]): void {
     const { calls } = this.pool
     const { length } = items
     const numbers = calls.row(length)
     const units = writeStrings(items, numbers, calls.lengthsAt, calls.texts)
-    calls.submitText(call, this.id, this.seat, length, undefined, units, length)
+    calls.submitText(call, this.id, this.seatOf(call), length, undefined, units, length)
   }
 
   private sendJson(call: PendingCall, text: string, count: number): void {
     const { calls } = this.pool
     calls.row(0)
-    calls.submitText(call, this.id, this.seat, count, text, text.length, 0)
+    calls.submitText(call, this.id, this.seatOf(call), count, text, text.length, 0)
   }
 
   private encodeBinary(batch: Batch<I>, options: CallOptions, now: boolean): BinaryBatch {
@@ -289,7 +303,7 @@ export class PythonHandler<I, O> implements Handler<I, O> {
 
   private sendBinary(call: PendingCall, { views, crossings }: BinaryBatch): void {
     call.inputs = views
-    this.pool.calls.submitBinary(call, this.id, this.seat, views, crossings)
+    this.pool.calls.submitBinary(call, this.id, this.seatOf(call), views, crossings)
   }
 }
 

@@ -14,6 +14,7 @@ import {
   validatePoolOptions,
 } from '../options'
 import { pythonRoot } from '../package-root'
+import { placeOf } from './affinity'
 import { PoolCalls } from './calls'
 import { threadChannel } from './channel'
 import { workerEnvironment } from './environment'
@@ -21,7 +22,9 @@ import { type ArrayHandler, type Handler, type HandlerSpec, PythonHandler } from
 import { chooseIsolation, fallback, type IsolationChoice, type IsolationMode } from './isolation'
 import { locatePython, noLibraryError, type PythonInfo } from './locate'
 import { lockByFlock } from './lock'
+import { Recycler } from './recycling'
 import { ensureEnvironment } from './requirements'
+import { type ResizeEvent, Scaler } from './scaler'
 
 /** A record of Python's `logging` that no handler of the user's took. */
 export interface LogRecord {
@@ -40,7 +43,14 @@ export interface PoolInfo extends PoolCounters {
   /** The isolation in use, and why where `auto` chose it. */
   isolation: IsolationMode
   reason: string
+  /** How many interpreters there are, and between which numbers that may change by itself. */
   size: number
+  min: number
+  max: number
+  /** How often one was added, or went because it was not needed. */
+  resizes: number
+  /** Interpreters that `recycleAfter` replaced. */
+  recycled: number
   /** Calls without a result, those that run included. */
   pending: number
   /** Calls that no interpreter has taken yet. */
@@ -54,13 +64,14 @@ interface PoolEvents {
   stdout: [text: string]
   stderr: [text: string]
   log: [record: LogRecord]
+  resize: [event: ResizeEvent]
 }
 
 /**
  * Interpreters in native threads of this process, and the calls to them.
  *
  * Events: `stdout` and `stderr` with what Python writes, `log` with records of its `logging`. Where nobody listens, they
- * go to the process's own.
+ * go to the process's own. `resize` when the number of interpreters has changed by itself.
  */
 export class PythonPool extends EventEmitter<PoolEvents> implements AsyncDisposable {
   /** Folders that joined sys.path. */
@@ -69,6 +80,9 @@ export class PythonPool extends EventEmitter<PoolEvents> implements AsyncDisposa
   readonly calls: PoolCalls
   private readonly channel = threadChannel()
   private readonly id: number
+  private readonly scaler: Scaler | undefined
+  private readonly recycler: Recycler | undefined
+  private resizes = 0
   private isClosed = false
   private closing: Promise<void> | undefined
   private stopped: Promise<void> | undefined
@@ -95,6 +109,12 @@ export class PythonPool extends EventEmitter<PoolEvents> implements AsyncDisposa
       host: JSON.stringify({ path: this.path, name: options.name }),
     })
     this.calls = new PoolCalls(handle, this.channel, isolation.mode, options.grace)
+    const { size, idleAfter, recycleAfter } = options
+    // Threads that take turns at one GIL would only wait for each other.
+    if (size.min < size.max && (isolation.mode !== 'shared' || python.freeThreaded)) {
+      this.scaler = new Scaler(this.calls, { ...size, idleAfter }, (event) => this.resized(event))
+    }
+    if (recycleAfter !== undefined) this.recycler = new Recycler(this.calls.seats, handle, recycleAfter)
   }
 
   /**
@@ -146,6 +166,14 @@ export class PythonPool extends EventEmitter<PoolEvents> implements AsyncDisposa
     return this.calls.seats.all.length - this.calls.stuck.missing
   }
 
+  /**
+   * Which interpreter calls with this key go to, as a number: keys with the same one share an interpreter, so items with
+   * such keys may go in one batch, with any of their keys. It may change when the size of the pool does.
+   */
+  placeOf(key: string | number): number {
+    return placeOf(key, this.calls.seats.places)
+  }
+
   /** @internal Whether a batch runs again whose worker process crashed. */
   retriesCrashes(onCrash: OnCrash = this.options.onCrash): boolean {
     return onCrash === 'retry' && this.isolation.mode === 'process'
@@ -191,6 +219,9 @@ export class PythonPool extends EventEmitter<PoolEvents> implements AsyncDisposa
       isolation: this.isolation.mode,
       reason: this.isolation.reason,
       size: this.size,
+      ...this.options.size,
+      resizes: this.resizes,
+      recycled: this.recycler?.count ?? 0,
       pending: this.calls.pending,
       waiting: this.isClosed ? 0 : this.calls.native.waiting(),
       blocked: this.calls.stuck.blockedBy?.pythonMessage ?? null,
@@ -222,13 +253,17 @@ export class PythonPool extends EventEmitter<PoolEvents> implements AsyncDisposa
   }
 
   private async start(): Promise<void> {
-    const count = this.options.size.max
+    const { min } = this.options.size
     try {
-      for (let i = 0; i < count; i++) await this.calls.seats.add()
+      for (let i = 0; i < min; i++) await this.calls.seats.add()
     } catch (error) {
       this.shut()
       this.release()
       throw error
+    }
+    this.calls.watch = {
+      ...(this.scaler === undefined ? {} : { begun: () => this.scaler?.wake() }),
+      ...(this.recycler === undefined ? {} : { settled: () => this.recycler?.settled() }),
     }
   }
 
@@ -247,6 +282,8 @@ export class PythonPool extends EventEmitter<PoolEvents> implements AsyncDisposa
   /** Refuses further calls. */
   private shut(): void {
     this.isClosed = true
+    this.scaler?.close()
+    this.recycler?.close()
     this.calls.close(new PoolClosedError())
   }
 
@@ -259,6 +296,11 @@ export class PythonPool extends EventEmitter<PoolEvents> implements AsyncDisposa
     const stops = this.calls.seats.stopAll()
     if (this.isolation.mode === 'process') await stops
     else await Promise.race([stops, pause(this.options.grace, undefined, { ref: false })])
+  }
+
+  private resized(event: ResizeEvent): void {
+    this.resizes++
+    this.emit('resize', event)
   }
 
   private onOutput(stream: 'stdout' | 'stderr', text: string): void {

@@ -1,4 +1,5 @@
 import { PoolClosedError, PythonError, PythonStartError } from '../errors'
+import { type Key, placeOf } from './affinity'
 import type { PoolCalls } from './calls'
 
 /** A handler as interpreters that start later need to know it. */
@@ -8,6 +9,10 @@ export interface OpenHandler {
   /** Whether the interpreters that were there when it was made could load it. */
   readonly ready: Promise<void>
 }
+
+/** The numbers by which the native side knows whose a call is; see native/binding/pool.cc. */
+export const ANY_SEAT = -1
+const KEYED = -2
 
 const START_CODES = ['ERR_PYTHON_START', 'ERR_PYTHON_CONFLICT', 'ERR_NAMESPACE'] as const
 
@@ -84,8 +89,8 @@ export class Seats {
   }
 
   /**
-   * Lets an interpreter go, the last one that may. False when there is none. Resolves when it takes no calls any more;
-   * those that it has been given it still runs.
+   * Lets an interpreter go, in the highest place of those that may. It takes no further calls, and runs those that are
+   * meant for it before it leaves. False when none may go.
    */
   remove(): boolean {
     if (this.all.length < 2) return false
@@ -95,6 +100,12 @@ export class Seats {
     this.dismiss(seat)
     this.stop(seat).catch(() => {}) // the pool's own end waits for it
     return true
+  }
+
+  /** Whose call one with this key is, as the native side takes it: the seat that the key's place is in, while it is. */
+  ofKey(key: Key): number {
+    const index = this.places.indexOf(placeOf(key, this.places))
+    return index < 0 ? ANY_SEAT : KEYED - this.all[index]!
   }
 
   /** The next seat in turn, for a handler that has its state in one; it stays until it is unpinned. */
@@ -115,7 +126,8 @@ export class Seats {
 
   /** Whether the interpreter may be replaced or removed now. */
   mayGo(seat: number): boolean {
-    return this.all.includes(seat) && !this.pins.has(seat)
+    // Where a stuck one could not be replaced, a neighbour serves its seat, and is needed for both.
+    return this.all.includes(seat) && !this.pins.has(seat) && this.calls.stuck.missing === 0
   }
 
   /** Lets all interpreters go; resolves when they have left, those that were leaving already included. */

@@ -20,7 +20,9 @@ inEachMode('interpreters that come and go', (test) => {
   it('lose no call, and answer each once', async () => {
     const handler = test.pool.handler<number, Answer>(WHO)
     const { size } = test.mode
-    const before = new Set((await Promise.all(upTo(size * 8).map((i) => handler.call([i])))).flat().map(([, who]) => who))
+    const before = new Set(
+      (await Promise.all(upTo(size * 8).map((i) => handler.call([i])))).flat().map(([, who]) => who),
+    )
     assert.equal(before.size, size)
     let sent = 0
     let changing = true
