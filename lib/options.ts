@@ -2,7 +2,7 @@ import { inspect } from 'node:util'
 import { OptionError } from './errors'
 import type { Key } from './pool/affinity'
 import type { CallOptions, CodecName, HandlerMode, HandlerSpec } from './pool/handler'
-import type { RecycleLimits } from './pool/recycling'
+import { checkRecycling, type RecycleLimits } from './pool/recycling'
 
 /** How the interpreters of a pool share the process. */
 export type Isolation = 'auto' | 'shared' | 'namespace' | 'process'
@@ -255,34 +255,6 @@ function checkSize(check: Checker, size: unknown): { min: number; max: number } 
   const max = check.whole('size.max', given.max, 1, MAX_INTERPRETERS) ?? min
   if (min > max) check.problem(`'size.min' (${min}) must not be above 'size.max' (${max})`)
   return { min, max }
-}
-
-function checkRecycling(check: Checker, given: unknown, isolation: Isolation): RecycleLimits | undefined {
-  if (given === undefined) return undefined
-  let limits: RecycleLimits = { batches: undefined, memory: undefined }
-  if (typeof given !== 'object' || given === null) {
-    limits = { ...limits, batches: check.whole('recycleAfter', given, 1, Number.MAX_SAFE_INTEGER) }
-  } else if (check.object('recycleAfter', given, ['batches', 'memory'])) {
-    const { batches, memory } = given as { batches?: unknown; memory?: unknown }
-    limits = {
-      batches: check.whole('recycleAfter.batches', batches, 1, Number.MAX_SAFE_INTEGER),
-      memory: check.whole('recycleAfter.memory', memory, 1, Number.MAX_SAFE_INTEGER),
-    }
-    if (Object.values(given).every((value) => value === undefined)) {
-      check.problem("'recycleAfter' must have 'batches' or 'memory', or be a number of batches", given)
-    }
-  }
-  if (isolation === 'shared') {
-    check.problem(
-      "'recycleAfter' is not for isolation 'shared', where all interpreters are the same Python: use 'process'",
-    )
-  } else if (isolation === 'namespace' && limits.memory !== undefined) {
-    check.problem(
-      "'recycleAfter.memory' is not for isolation 'namespace', where the memory of one interpreter cannot be told from " +
-        "the rest of the process: use 'process', or 'recycleAfter.batches'",
-    )
-  }
-  return limits
 }
 
 /** Collects what is wrong with a set of options, so that all of it can be said at once. */

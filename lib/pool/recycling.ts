@@ -1,5 +1,6 @@
 import { PoolClosedError } from '../errors'
 import type { NativePool } from '../native'
+import type { Checker, Isolation } from '../options'
 import type { Seats } from './seats'
 
 /** When an interpreter is replaced by a new one. */
@@ -8,6 +9,35 @@ export interface RecycleLimits {
   batches: number | undefined
   /** Resident bytes of its process. */
   memory: number | undefined
+}
+
+/** What the option `recycleAfter` says, checked; undefined where it is not given. */
+export function checkRecycling(check: Checker, given: unknown, isolation: Isolation): RecycleLimits | undefined {
+  if (given === undefined) return undefined
+  let limits: RecycleLimits = { batches: undefined, memory: undefined }
+  if (typeof given !== 'object' || given === null) {
+    limits = { ...limits, batches: check.whole('recycleAfter', given, 1, Number.MAX_SAFE_INTEGER) }
+  } else if (check.object('recycleAfter', given, ['batches', 'memory'])) {
+    const { batches, memory } = given as { batches?: unknown; memory?: unknown }
+    limits = {
+      batches: check.whole('recycleAfter.batches', batches, 1, Number.MAX_SAFE_INTEGER),
+      memory: check.whole('recycleAfter.memory', memory, 1, Number.MAX_SAFE_INTEGER),
+    }
+    if (Object.values(given).every((value) => value === undefined)) {
+      check.problem("'recycleAfter' must have 'batches' or 'memory', or be a number of batches", given)
+    }
+  }
+  if (isolation === 'shared') {
+    check.problem(
+      "'recycleAfter' is not for isolation 'shared', where all interpreters are the same Python: use 'process'",
+    )
+  } else if (isolation === 'namespace' && limits.memory !== undefined) {
+    check.problem(
+      "'recycleAfter.memory' is not for isolation 'namespace', where the memory of one interpreter cannot be told from " +
+        "the rest of the process: use 'process', or 'recycleAfter.batches'",
+    )
+  }
+  return limits
 }
 
 /** Milliseconds between two looks at the memory of the interpreters. */
