@@ -43,7 +43,8 @@ struct Call {
 
   // A batch for a handler that has its state in one interpreter.
   bool stateful() const {
-    return interpreter != kAnyInterpreter && !keyed && (kind == CallKind::kText || kind == CallKind::kBinary);
+    return interpreter != kAnyInterpreter && !keyed &&
+           (kind == CallKind::kText || kind == CallKind::kBinary);
   }
 };
 

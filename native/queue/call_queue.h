@@ -99,7 +99,7 @@ class CallQueue {
     bool poked = false;
     bool closed = false;
     bool orphan = false;
-    int successor = -1;  // the seat that serves this one's calls since it was given up
+    int successor = -1;   // the seat that serves this one's calls since it was given up
     bool opened = false;  // takes calls that are meant for any seat
     bool free = false;
     Load done;
