@@ -59,6 +59,7 @@ export class Stage<I, R> {
 
   private lease: Lease<I> | undefined
   private poolSize = 0
+  private leavePool: (() => void) | undefined
   private concurrency: number
   /** The most items in the stage before its gate closes: waiting, in flight, and held back for order. */
   private capacity = 0
@@ -81,6 +82,7 @@ export class Stage<I, R> {
     this.batcher = new Batcher<I>(options.limits, () => this.dispatch(), options.measured ? this.sizeOf : undefined)
     this.gates.ownedBy(this.gate)
     this.concurrency = options.concurrency ?? 1
+    gateInScope()?.feed()
     this.callOptions = { signal: this.controller.signal }
     if (options.timeout !== undefined) this.callOptions.runTimeout = options.timeout
     if (options.key !== undefined) this.callOptions.key = options.key
@@ -105,6 +107,7 @@ export class Stage<I, R> {
     } else {
       this.opened(lease)
     }
+    if (this.over) return
     subscribeWithin(this.gate, () => source.subscribe(this.intake))
   }
 
@@ -125,12 +128,25 @@ export class Stage<I, R> {
     this.advance()
   }
 
+  /** The pool is to close: no further items. Where another stage feeds this one, that one's end is awaited instead. */
+  finish(): void {
+    if (this.gate.fed || this.ended !== undefined || this.over) return
+    this.intake.unsubscribe()
+    this.sourceEnded()
+  }
+
   private get metrics() {
     return this.options.metrics
   }
 
   private opened(lease: Lease<I>): void {
     this.lease = lease
+    try {
+      this.leavePool = lease.handler.pool.join(this)
+    } catch (error) {
+      this.subscriber.error(error)
+      return
+    }
     this.fit(lease.handler.pool.size)
     this.advance()
   }
@@ -389,6 +405,7 @@ export class Stage<I, R> {
     this.queue.clear()
     this.gates.dispose()
     this.gate.dispose()
+    this.leavePool?.()
     this.lease?.release()
     this.tell()
   }

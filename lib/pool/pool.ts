@@ -10,8 +10,10 @@ import {
   type HandlerOptions,
   type OnCrash,
   type PoolOptions,
+  type SignalOptions,
   validateHandler,
   validatePoolOptions,
+  validateSignalOptions,
 } from '../options'
 import { pythonRoot } from '../package-root'
 import { placeOf } from './affinity'
@@ -25,6 +27,8 @@ import { lockByFlock } from './lock'
 import { Recycler } from './recycling'
 import { ensureEnvironment } from './requirements'
 import { type ResizeEvent, Scaler } from './scaler'
+import { leaveOnSignal } from './signals'
+import { type OpenStream, Streams } from './streams'
 
 /** A record of Python's `logging` that no handler of the user's took. */
 export interface LogRecord {
@@ -85,6 +89,9 @@ export class PythonPool extends EventEmitter<PoolEvents> implements AsyncDisposa
   private resizes = 0
   private isClosed = false
   private closing: Promise<void> | undefined
+  private draining: Promise<void> | undefined
+  private readonly streams = new Streams()
+  private unlisten: (() => void) | undefined
   private stopped: Promise<void> | undefined
 
   private constructor(
@@ -231,6 +238,35 @@ export class PythonPool extends EventEmitter<PoolEvents> implements AsyncDisposa
   }
 
   /**
+   * Closes the pool when its streams have gone through: their sources are unsubscribed, as if they had completed, and what
+   * was taken from them still comes out before they complete. Streams that begin after this fail with `ERR_POOL_CLOSED`.
+   * Where one stage of Python feeds another, the first one's source ends and the others follow.
+   */
+  drain(): Promise<void> {
+    this.draining ??= this.streams.finish().then(() => this.close())
+    return this.draining
+  }
+
+  /**
+   * Drains the pool on SIGINT and SIGTERM, then leaves the process with 128 and the signal's number. Where several pools
+   * have asked for this, the process leaves when all have drained. A second signal ends it at once. Returns a function
+   * that takes it back; closing the pool does so, too.
+   *
+   * @throws OptionError, also in a Worker, which signals do not reach
+   */
+  closeOnSignal(options?: SignalOptions): () => void {
+    const complete = validateSignalOptions(options)
+    if (this.isClosed) throw new PoolClosedError()
+    this.unlisten = leaveOnSignal(this, complete)
+    return this.unlisten
+  }
+
+  /** @internal A stream through this pool has begun. Returns a function to be called when it has ended. */
+  join(stream: OpenStream): () => void {
+    return this.streams.add(stream)
+  }
+
+  /**
    * Takes no further calls, waits for those that were made, then lets the interpreters go. It does not wait for one that
    * is stuck in a call that was asked to stop.
    */
@@ -284,6 +320,7 @@ export class PythonPool extends EventEmitter<PoolEvents> implements AsyncDisposa
     this.isClosed = true
     this.scaler?.close()
     this.recycler?.close()
+    this.unlisten?.()
     this.calls.close(new PoolClosedError())
   }
 
