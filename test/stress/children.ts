@@ -9,9 +9,3 @@ export function isChild(pid: number): boolean {
     return false
   }
 }
-
-/** The processes whose parent is this one. */
-export function children(): number[] {
-  const tasks = readFileSync(`/proc/self/task/${process.pid}/children`, 'utf8')
-  return tasks.split(' ').filter(Boolean).map(Number)
-}

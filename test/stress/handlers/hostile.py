@@ -30,8 +30,19 @@ def _raise() -> None:
 
 
 def _hang() -> None:
-    """Until somebody loses patience; in the end it gives up by itself."""
+    """In a wait of the standard library."""
     time.sleep(3600)
+
+
+def _spin() -> None:
+    """In Python code."""
+    while True:
+        pass
+
+
+def _stuck() -> None:
+    """In C code that holds the GIL and minds no signal's handler."""
+    ctypes.PyDLL(None).sleep(3600)
 
 
 _DEEDS = {
@@ -41,6 +52,8 @@ _DEEDS = {
     "overflow": _overflow,
     "raise": _raise,
     "hang": _hang,
+    "spin": _spin,
+    "stuck": _stuck,
 }
 
 
@@ -53,3 +66,7 @@ def handle(batch: list[dict[str, Any]]) -> list[list[Any]]:
             _DEEDS[item["deed"]]()
     end = time.monotonic()
     return [[item["id"], os.getpid(), begin, end] for item in batch]
+
+
+def double(array: Any) -> Any:
+    return array * 2
