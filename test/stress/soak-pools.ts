@@ -28,9 +28,11 @@ export class Pools {
     this.current ??= this.open()
     const opening = this.current
     const pool = await opening
+    // Another user has replaced it by now.
+    if (this.current !== opening) return this.use(work)
     const chance = this.random()
     // Whoever comes next opens another one, while this one goes on until its streams and calls have ended, or is ended.
-    if (chance < 1 / REPLACED && this.current === opening) {
+    if (chance < 1 / REPLACED) {
       this.current = undefined
       const working = work(pool)
       if (chance < 1 / DESTROYED) this.leaving.push(this.left(pool, () => pool.destroy()))

@@ -13,8 +13,8 @@ const HELP = `npm run soak -- [options]
 /** Batches for each second of the duration. */
 const RATE = 100
 const MODES = ['shared', 'namespace', 'process'] as const
-/** Batches below which memory is not judged: heaps find their size first. */
-const JUDGED_FROM = 60_000
+/** Batches below which memory is not judged: over the first 50,000 the heaps of all copies of Python find their size. */
+const JUDGED_FROM = 300_000
 const UNITS: Record<string, number> = { s: 1, m: 60, h: 3600 }
 
 function seconds(text: string): number {
