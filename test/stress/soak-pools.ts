@@ -12,7 +12,7 @@ const DESTROYED = 200
 /** The pool of one isolation, which is replaced by others now and then, under its users. */
 export class Pools {
   /** Interpreters of all pools so far, as far as they ended by themselves or were replaced. */
-  readonly totals = { opened: 0, crashes: 0, stuck: 0, restarts: 0 }
+  readonly totals = { opened: 0, crashes: 0, stuck: 0, restarts: 0, recycled: 0, resizes: 0 }
   private current: Promise<PythonPool> | undefined
   private readonly leaving: Promise<void>[] = []
 
@@ -55,7 +55,9 @@ export class Pools {
       python,
       path: join(__dirname, 'handlers'),
       isolation: mode,
-      size: whole(random, 1, MOST),
+      size: random() < 0.5 ? whole(random, 1, MOST) : { min: 1, max: whole(random, 2, MOST) },
+      idleAfter: whole(random, 50, 500),
+      ...(mode === 'shared' ? {} : { recycleAfter: whole(random, 5, 200) }),
       onCrash: oneOf(random, ['fail', 'retry']),
       grace: whole(random, 100, 500),
       env: { RXJS_PYTHON_SOAK: mark },
@@ -68,9 +70,11 @@ export class Pools {
 
   private async left(pool: PythonPool, leave: () => Promise<void>): Promise<void> {
     await leave()
-    const { crashes, stuck, restarts } = pool.info()
+    const { crashes, stuck, restarts, recycled, resizes } = pool.info()
     this.totals.crashes += crashes
     this.totals.stuck += stuck
     this.totals.restarts += restarts
+    this.totals.recycled += recycled
+    this.totals.resizes += resizes
   }
 }
