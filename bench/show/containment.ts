@@ -1,6 +1,7 @@
 /** Lines that the project's stress programs answer, and how long Python goes on after it was told to stop. */
 import { median } from '../harness/stats'
 import type { Outcome, Probe, ShowContext } from './line'
+import type { InterruptLatencyAnswer, InterruptLatencyRequest } from './probes/interrupt-latency'
 import { start } from './processes'
 import { npm } from './project'
 
@@ -76,8 +77,8 @@ export function interruptProbe(limitMs: number): Probe {
     async run(context: ShowContext) {
       const outcomes: Outcome[] = []
       for (const pool of POOLS) {
-        const request = { ...pool, blocks: BLOCKS, rounds: 4 * context.rounds }
-        const answers = Object.entries(await start<Record<string, number[]>>('interrupt-latency', request, context))
+        const request: InterruptLatencyRequest = { ...pool, blocks: BLOCKS, rounds: 4 * context.rounds }
+        const answers = Object.entries(await start<InterruptLatencyAnswer>('interrupt-latency', request, context))
         const worst = Math.max(...answers.flatMap(([, times]) => times))
         const each = answers.map(([block, times]) => `${block} ${median(times).toFixed(1)} ms`).join(', ')
         outcomes.push({ value: `${worst.toFixed(1)} ms at most; median of ${each}`, holds: worst <= limitMs })
