@@ -1,11 +1,12 @@
-/** `npm run show -- core`: measures what the package promises and says for each line whether it holds. */
+/** `npm run show -- core` and its like: measures what the package promises and says for each line whether it holds. */
 import { parseArgs } from 'node:util'
 import { preparePython } from './harness/environment'
 import { packageProblem } from './harness/package'
 import { core } from './show/core'
+import { isolation } from './show/isolation'
 import type { Outcome, Probe, Report, ShowContext } from './show/line'
 
-const REPORTS: readonly Report[] = [core]
+const REPORTS: readonly Report[] = [core, isolation]
 
 const HELP = `npm run show -- ${REPORTS.map(({ name }) => name).join('|')} [options]
 

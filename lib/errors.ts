@@ -141,6 +141,18 @@ export class PythonCrashError extends PythonError {
   }
 }
 
+/**
+ * Interpreters are stuck in calls that do not stop (`ERR_PYTHON_STUCK`): so none is left for this call, or the state of
+ * its handler is out of reach.
+ */
+export class PythonStuckError extends PythonError {
+  /** @internal */
+  static because(message: string): PythonStuckError {
+    const report = { type: '', message, traceback: '', notes: [], cause: null, item: null }
+    return new PythonStuckError({ code: 'ERR_PYTHON_STUCK', ...report })
+  }
+}
+
 const CLASS_OF_CODE: ReadonlyMap<string, typeof PythonError> = new Map<string, typeof PythonError>([
   ['ERR_HANDLER_NOT_FOUND', HandlerError],
   ['ERR_HANDLER_SYNTAX', HandlerError],
@@ -151,6 +163,7 @@ const CLASS_OF_CODE: ReadonlyMap<string, typeof PythonError> = new Map<string, t
   ['ERR_RESULT_ENCODE', ResultError],
   ['ERR_INTERRUPTED', PythonInterruptedError],
   ['ERR_PYTHON_CRASH', PythonCrashError],
+  ['ERR_PYTHON_STUCK', PythonStuckError],
 ])
 
 /** One or more options are wrong (`ERR_OPTION`); all problems are reported at once. */

@@ -28,6 +28,18 @@ export enum ResultStatus {
   Specials = 2,
 }
 
+/** What became of an interpreter that was to be given up; the same numbers as in native/interpreter/pool.h. */
+export enum GivenUp {
+  /** The call has ended after all. */
+  Not = 0,
+  /** Another one starts in its place. */
+  Replaced = 1,
+  /** Its seat was about to be closed, and is now. */
+  Closed = 2,
+  /** Nothing takes its place: what was meant for it goes to a neighbour. */
+  Lost = 3,
+}
+
 /** The codecs by their number in native/queue/call.h. */
 export const CODEC_NUMBERS = { string: 0, json: 1, buffer: 2, array: 3 } as const
 
@@ -63,8 +75,15 @@ export interface NativePoolOptions {
 
 /** The native half of a pool. Calls are numbered by the caller; their results carry the number. */
 export interface NativePool {
-  /** Starts an interpreter and returns its seat; the call's result says when it is ready. */
+  /**
+   * Starts an interpreter and returns its seat; the call's result says when it is ready. Until it is opened, the seat gets
+   * only the calls that are meant for it.
+   */
   start(call: number): number
+  open(seat: number): void
+  /** Gives one seat the keyed calls that wait for another. */
+  handOver(from: number, to: number): void
+  /** The seat's number may be another one's when the call has its result. */
   stop(seat: number, call: number): void
   /** `request` is what opens the handler in an interpreter that has not got it yet (JSON). */
   defineHandler(handler: number, codecIn: number, codecOut: number, exact: boolean, request: string): void
@@ -73,8 +92,19 @@ export interface NativePool {
   submitBinary(call: number, seat: number, handler: number, views: ArrayBufferView[], crossings: Uint8Array): void
   control(call: number, seat: number, text: string, units: number): void
   forget(call: number, seat: number, handler: number): void
+  /**
+   * Gives up the interpreter that runs this call, which was asked to stop. `start` is a call whose result says when the
+   * interpreter in its place is ready; 0 for none.
+   */
+  giveUp(call: number, start: number): GivenUp
   /** 0: not there any more (its result is on its way), 1: removed before it ran, 2: running, and asked to stop. */
   cancel(call: number): 0 | 1 | 2
+  /** Milliseconds that a call has been running; -1 when it waits, or is not there any more. */
+  runsFor(call: number): number
+  /** Writes four numbers: batches and items that the seat has run, milliseconds it was busy, calls that wait for it. */
+  load(seat: number, numbers: Float64Array): void
+  /** Resident memory of an interpreter in a process of its own, in bytes; 0 for others. */
+  memory(seat: number): number
   waiting(): number
   counters(): PoolCounters
 }
@@ -85,6 +115,8 @@ export interface PoolCounters {
   crashes: number
   /** Interpreters that were given up because a call did not stop. */
   stuck: number
+  /** Of these, how many still occupy a thread of this process, because the code has not returned. */
+  stuckNow: number
   /** Interpreters that were started in place of such. */
   restarts: number
 }

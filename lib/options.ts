@@ -1,6 +1,10 @@
+import { constants } from 'node:os'
 import { inspect } from 'node:util'
+import { isMainThread } from 'node:worker_threads'
 import { OptionError } from './errors'
+import type { Key } from './pool/affinity'
 import type { CallOptions, CodecName, HandlerMode, HandlerSpec } from './pool/handler'
+import { checkRecycling, type RecycleLimits } from './pool/recycling'
 
 /** How the interpreters of a pool share the process. */
 export type Isolation = 'auto' | 'shared' | 'namespace' | 'process'
@@ -16,8 +20,22 @@ export interface PoolOptions {
   path?: string | readonly string[]
   /** A requirements file: a cached environment with these packages is made before the pool opens. */
   requirements?: string
-  /** How many interpreters (default 1). */
+  /**
+   * How many interpreters (default 1). With `{ min, max }` there are `min` at first, more of them while batches wait for
+   * one and another one makes them quicker, and fewer again when there was nothing to do for `idleAfter` milliseconds. In
+   * isolation `shared` the size stays `min`, except with a free-threaded Python: threads that take turns at one GIL are no
+   * help to each other.
+   */
   size?: number | { min?: number; max?: number }
+  /** With `size: { min, max }`: milliseconds without work after which an interpreter goes (default 10,000). */
+  idleAfter?: number
+  /**
+   * Replaces each interpreter when it has run so many batches (a number, or `batches`), or when its process has grown to
+   * so many bytes of resident memory (`memory`, isolation `process` alone). The new one has started, and run every `init`,
+   * before the old one goes. Not for isolation `shared`, where all interpreters are the same Python; `auto` takes
+   * `process`, the only one where a replacement gives all memory back.
+   */
+  recycleAfter?: number | { batches?: number; memory?: number }
   /** Default `'auto'`. */
   isolation?: Isolation
   /**
@@ -45,12 +63,31 @@ export interface CompletePoolOptions {
   path: readonly string[]
   requirements: string | undefined
   size: { min: number; max: number }
+  idleAfter: number
+  recycleAfter: RecycleLimits | undefined
   isolation: Isolation
   onCrash: OnCrash
   grace: number
   env: Readonly<Record<string, string | undefined>>
   name: string
   onProgress: ((line: string) => void) | undefined
+}
+
+/** Options of `pool.closeOnSignal`. */
+export interface SignalOptions {
+  /** Default SIGINT and SIGTERM. */
+  signals?: readonly NodeJS.Signals[]
+  /** Milliseconds from the signal after which the process leaves whatever still runs (default 10000). */
+  timeout?: number
+  /** Called when the pool has drained and closed, before the process leaves: for whatever else has to be closed. */
+  onDrained?: (signal: NodeJS.Signals) => void | Promise<void>
+}
+
+/** Signal options, checked, with all defaults. */
+export interface CompleteSignalOptions {
+  signals: readonly NodeJS.Signals[]
+  timeout: number
+  onDrained: ((signal: NodeJS.Signals) => void | Promise<void>) | undefined
 }
 
 /** Options of `pool.handler`. */
@@ -83,6 +120,8 @@ const POOL_KEYS = [
   'path',
   'requirements',
   'size',
+  'idleAfter',
+  'recycleAfter',
   'isolation',
   'onCrash',
   'grace',
@@ -93,9 +132,12 @@ const POOL_KEYS = [
 const ISOLATIONS: readonly Isolation[] = ['auto', 'shared', 'namespace', 'process']
 const ON_CRASH: readonly OnCrash[] = ['fail', 'retry']
 const GRACE = 2000
+const IDLE_AFTER = 10_000
+const SIGNALS: readonly NodeJS.Signals[] = ['SIGINT', 'SIGTERM']
+const DRAIN_TIME = 10_000
 const CODECS: readonly CodecName[] = ['string', 'json', 'buffer', 'array']
 const MODES: readonly HandlerMode[] = ['map', 'filter', 'flatMap', 'scan']
-const CALL_KEYS: readonly string[] = ['timeout', 'signal', 'transfer']
+const CALL_KEYS: readonly string[] = ['timeout', 'runTimeout', 'signal', 'transfer', 'key']
 const MAX_INTERPRETERS = 256
 /** What timers take: above it Node would fire at once. */
 const MAX_TIME = 2 ** 31 - 1
@@ -109,18 +151,42 @@ export function validatePoolOptions(options: PoolOptions = {}): CompletePoolOpti
   if (onProgress !== undefined && typeof onProgress !== 'function') {
     check.problem("'onProgress' must be a function", onProgress)
   }
+  const isolation = check.oneOf('isolation', options.isolation, ISOLATIONS) ?? 'auto'
   const complete = {
     python: check.text('python', options.python),
     path: checkFolders(check, options.path),
     requirements: check.text('requirements', options.requirements),
     size: checkSize(check, options.size),
-    isolation: check.oneOf('isolation', options.isolation, ISOLATIONS) ?? 'auto',
+    idleAfter: check.time('idleAfter', options.idleAfter, false) ?? IDLE_AFTER,
+    recycleAfter: checkRecycling(check, options.recycleAfter, isolation),
+    isolation,
     onCrash: check.oneOf('onCrash', options.onCrash, ON_CRASH) ?? 'fail',
     grace: check.whole('grace', options.grace, 1, MAX_TIME) ?? GRACE,
     env: checkEnv(check, options.env),
     name: check.text('name', options.name) ?? 'python',
     onProgress,
   }
+  check.done()
+  return complete
+}
+
+/** Checks the options of `pool.closeOnSignal`; throws an `OptionError` that names all problems. */
+export function validateSignalOptions(options: SignalOptions = {}): CompleteSignalOptions {
+  const check = new Checker('pool.closeOnSignal')
+  if (!isMainThread) {
+    check.problem('signals reach the main thread alone: call it there, and tell the Worker to close its pool')
+  }
+  if (!check.object('options', options, ['signals', 'timeout', 'onDrained'])) throw new OptionError(check.problems)
+  const { signals = SIGNALS, timeout, onDrained } = options
+  if (
+    !Array.isArray(signals) ||
+    signals.length === 0 ||
+    !signals.every((name) => Object.hasOwn(constants.signals, name))
+  )
+    check.problem("'signals' must be a list of signals such as 'SIGTERM'", signals)
+  if (onDrained !== undefined && typeof onDrained !== 'function')
+    check.problem("'onDrained' must be a function", onDrained)
+  const complete = { signals: [...signals], timeout: check.time('timeout', timeout, false) ?? DRAIN_TIME, onDrained }
   check.done()
   return complete
 }
@@ -149,8 +215,10 @@ export function validateCallOptions(options?: CallOptions): CallOptions {
   const check = new Checker('handler.call')
   if (check.object('options', options, CALL_KEYS)) {
     check.time('timeout', options.timeout, false)
+    check.time('runTimeout', options.runTimeout, false)
     check.signal('signal', options.signal)
     check.flag('transfer', options.transfer)
+    check.key(options.key)
   }
   check.done()
   return options
@@ -159,12 +227,22 @@ export function validateCallOptions(options?: CallOptions): CallOptions {
 function areCallOptions(options: CallOptions): boolean {
   if (typeof options !== 'object' || options === null) return false
   for (const key in options) if (!CALL_KEYS.includes(key)) return false
-  const { timeout, signal, transfer } = options
+  const { timeout, runTimeout, signal, transfer, key } = options
   return (
-    (timeout === undefined || (typeof timeout === 'number' && timeout > 0 && timeout <= MAX_TIME)) &&
+    isTimeLimit(timeout) &&
+    isTimeLimit(runTimeout) &&
     (signal === undefined || signal instanceof AbortSignal) &&
-    (transfer === undefined || typeof transfer === 'boolean')
+    (transfer === undefined || typeof transfer === 'boolean') &&
+    (key === undefined || isKey(key))
   )
+}
+
+function isKey(value: unknown): boolean {
+  return typeof value === 'string' || (typeof value === 'number' && Number.isFinite(value))
+}
+
+function isTimeLimit(value: unknown): boolean {
+  return value === undefined || (typeof value === 'number' && value > 0 && value <= MAX_TIME)
 }
 
 const SPEC = "a name such as 'module:function' or 'folder/file.py:function', or { source: 'Python code' }"
@@ -285,6 +363,12 @@ export class Checker {
   oneOf<T extends string>(name: string, value: unknown, values: readonly T[]): T | undefined {
     if (value === undefined || values.includes(value as T)) return value as T | undefined
     this.problem(`'${name}' must be one of ${values.map((one) => `'${one}'`).join(', ')}`, value)
+    return undefined
+  }
+
+  key(value: unknown): Key | undefined {
+    if (value === undefined || isKey(value)) return value as Key | undefined
+    this.problem("'key' must be a text or a finite number", value)
     return undefined
   }
 

@@ -9,8 +9,9 @@ import type { MemoryAnswer, MemoryRequest } from './probes/memory'
 
 const LIMIT_S = 900
 
-function start<T>(name: string, request: object, context: ShowContext, nodeOptions: string[] = []): Promise<T> {
-  const argument = { ...request, python: context.environment.python }
+/** Runs `probes/NAME.ts`; the Python is that of the context, unless the request names another. */
+export function start<T>(name: string, request: object, context: ShowContext, nodeOptions: string[] = []): Promise<T> {
+  const argument = { python: context.environment.python, ...request }
   return launch<T>(join(__dirname, 'probes', `${name}.ts`), argument, { nodeOptions, limit: LIMIT_S })
 }
 

@@ -5,12 +5,12 @@ import { join } from 'node:path'
 import { findCensus, packageFolder } from '../harness/paths'
 import type { Outcome, Probe } from './line'
 
-interface Ended {
+export interface Ended {
   readonly status: number | null
   readonly output: string
 }
 
-function npm(args: readonly string[]): Promise<Ended> {
+export function npm(args: readonly string[]): Promise<Ended> {
   return new Promise((resolve, reject) => {
     const child = spawn('npm', args, { cwd: packageFolder, stdio: ['ignore', 'pipe', 'pipe'] })
     const chunks: Buffer[] = []

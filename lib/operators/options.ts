@@ -70,11 +70,19 @@ export interface OperatorOptions<I = unknown, O = unknown> {
    * single items fail; only these go to `onError`. For handlers without side effects. Not for `scanPython`.
    */
   isolateErrors?: boolean
-  /** The most time for a batch, in milliseconds; Python is interrupted after it. */
+  /**
+   * The most time that a batch may take in Python, in milliseconds; then Python is interrupted and the batch fails with
+   * `ERR_TIMEOUT`. The wait for a free interpreter does not count.
+   */
   timeout?: number
   /** Ends the stream with a `PythonAbortError` when it aborts. */
   signal?: AbortSignal
   metrics?: MetricsTarget
+  /**
+   * All batches of the stream are run by one interpreter, the same for all streams with this key, see
+   * `CallOptions.key`: for `groupBy`, and handlers that keep something for each key. Not for `scanPython`.
+   */
+  key?: string | number
   /** Codec `'array'`: moves arrays to Python instead of copying them; the caller's become empty. */
   transfer?: boolean
 }
@@ -105,6 +113,7 @@ export interface CompleteOperatorOptions<I, O> {
   isolateErrors: boolean
   timeout: number | undefined
   transfer: boolean | undefined
+  key: string | number | undefined
   signal: AbortSignal | undefined
   metrics: StageMetrics
   onMetrics: ((metrics: StageMetrics) => void) | undefined
@@ -135,6 +144,7 @@ const COMMON = [
   'isolateErrors',
   'timeout',
   'signal',
+  'key',
 ]
 const KNOWN = [...COMMON, 'metrics', 'transfer']
 const KNOWN_WITH_SPEC = [...KNOWN, 'pool', 'codec', 'init']
@@ -163,7 +173,7 @@ export function validateOperator<I, O>(
   const ordered = check.flag('ordered', options.ordered) ?? DEFAULTS.ordered
   const isolateErrors = check.flag('isolateErrors', options.isolateErrors) ?? DEFAULTS.isolateErrors
   checkOnError(check, options.onError)
-  checkMode(check, mode, codec, ordered, isolateErrors)
+  checkMode(check, mode, codec, ordered, isolateErrors, options.key !== undefined)
   if (spec && options.pool !== undefined && typeof options.pool?.handler !== 'function') {
     check.problem("'pool' must be a PythonPool, as PythonPool.open() gives it", options.pool)
   }
@@ -183,6 +193,7 @@ export function validateOperator<I, O>(
     isolateErrors,
     timeout: check.time('timeout', options.timeout, false),
     transfer: check.flag('transfer', options.transfer),
+    key: check.key(options.key),
     signal: check.signal('signal', options.signal),
     ...targetOf(check, options.metrics),
     pool: options.pool,
@@ -230,7 +241,14 @@ function checkOnError(check: Checker, onError: unknown): void {
   check.problem("'onError' must be 'error', 'skip', a function or { deadLetter: observer }", onError)
 }
 
-function checkMode(check: Checker, mode: HandlerMode, codec: CodecName, ordered: boolean, isolate: boolean): void {
+function checkMode(
+  check: Checker,
+  mode: HandlerMode,
+  codec: CodecName,
+  ordered: boolean,
+  isolate: boolean,
+  keyed: boolean,
+): void {
   if (codec === 'array' && mode !== 'map') {
     check.problem("codec 'array' is for mapPython alone: a typed array is no list of items")
   }
@@ -238,6 +256,7 @@ function checkMode(check: Checker, mode: HandlerMode, codec: CodecName, ordered:
     check.problem("'isolateErrors' is not for codec 'array', where a batch is a single typed array")
   }
   if (mode !== 'scan') return
+  if (keyed) check.problem("'key' is not for scanPython, whose state has an interpreter of its own already")
   if (!ordered) check.problem("'ordered' cannot be false: each state follows from the one before it")
   if (isolate) {
     check.problem(

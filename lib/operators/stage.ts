@@ -58,6 +58,8 @@ export class Stage<I, R> {
   private readonly callOptions: CallOptions
 
   private lease: Lease<I> | undefined
+  private poolSize = 0
+  private leavePool: (() => void) | undefined
   private concurrency: number
   /** The most items in the stage before its gate closes: waiting, in flight, and held back for order. */
   private capacity = 0
@@ -80,8 +82,10 @@ export class Stage<I, R> {
     this.batcher = new Batcher<I>(options.limits, () => this.dispatch(), options.measured ? this.sizeOf : undefined)
     this.gates.ownedBy(this.gate)
     this.concurrency = options.concurrency ?? 1
+    gateInScope()?.feed()
     this.callOptions = { signal: this.controller.signal }
-    if (options.timeout !== undefined) this.callOptions.timeout = options.timeout
+    if (options.timeout !== undefined) this.callOptions.runTimeout = options.timeout
+    if (options.key !== undefined) this.callOptions.key = options.key
     if (options.transfer !== undefined) this.callOptions.transfer = options.transfer
   }
 
@@ -103,6 +107,7 @@ export class Stage<I, R> {
     } else {
       this.opened(lease)
     }
+    if (this.over) return
     subscribeWithin(this.gate, () => source.subscribe(this.intake))
   }
 
@@ -123,16 +128,35 @@ export class Stage<I, R> {
     this.advance()
   }
 
+  /** The pool is to close: no further items. Where another stage feeds this one, that one's end is awaited instead. */
+  finish(): void {
+    if (this.gate.fed || this.ended !== undefined || this.over) return
+    this.intake.unsubscribe()
+    this.sourceEnded()
+  }
+
   private get metrics() {
     return this.options.metrics
   }
 
   private opened(lease: Lease<I>): void {
     this.lease = lease
-    const { concurrency, limits } = this.options
-    this.concurrency = concurrency ?? 2 * (this.mode === 'scan' ? 1 : lease.handler.pool.size)
-    this.capacity = 2 * this.concurrency * limits.maxItems
+    try {
+      this.leavePool = lease.handler.pool.join(this)
+    } catch (error) {
+      this.subscriber.error(error)
+      return
+    }
+    this.fit(lease.handler.pool.size)
     this.advance()
+  }
+
+  /** The pool has so many interpreters now. */
+  private fit(size: number): void {
+    const { concurrency, limits, key } = this.options
+    this.poolSize = size
+    this.concurrency = concurrency ?? 2 * (this.mode === 'scan' || key !== undefined ? 1 : size)
+    this.capacity = 2 * this.concurrency * limits.maxItems
   }
 
   private readonly sizeOf = (item: I): number => {
@@ -194,6 +218,8 @@ export class Stage<I, R> {
 
   private dispatch(): void {
     if (this.lease === undefined || this.over) return
+    const { size } = this.lease.handler.pool
+    if (size !== this.poolSize) this.fit(size)
     const window = ORDER_WINDOW * this.concurrency
     while (this.inFlight < this.concurrency && this.queue.length < window && this.gates.closed === 0) {
       const items = this.batcher.take()
@@ -379,6 +405,7 @@ export class Stage<I, R> {
     this.queue.clear()
     this.gates.dispose()
     this.gate.dispose()
+    this.leavePool?.()
     this.lease?.release()
     this.tell()
   }

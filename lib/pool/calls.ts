@@ -2,7 +2,10 @@ import { type PoolClosedError, PythonAbortError, PythonTimeoutError } from '../e
 import type { NativePool } from '../native'
 import type { Channel } from './channel'
 import type { CallOptions } from './handler'
+import type { IsolationMode } from './isolation'
 import { PendingCall } from './pending'
+import { Seats } from './seats'
+import { StuckWatch } from './stuck'
 
 /** Numbers before the lengths in a call's row; see native/binding/pool.cc. */
 const ROW_HEADER = 6
@@ -10,6 +13,14 @@ const ROW_HEADER = 6
 const FLUSH_UNITS = 1 << 13
 /** Milliseconds between two attempts to interrupt Python code that swallowed the last one; it may be cleaning up. */
 const INTERRUPT_AGAIN = 150
+
+/** Who wants to know of calls. */
+export interface CallWatch {
+  /** There was none, and now there is. */
+  begun?: () => void
+  /** One has come to its end. */
+  settled?: () => void
+}
 
 /**
  * A pool's calls: what is made in one turn of the event loop goes to the native side in one crossing, and each call is
@@ -31,30 +42,37 @@ export class PoolCalls {
   private readonly signals = new WeakMap<AbortSignal, Set<PendingCall>>()
   private handlerIds = 0
   private readonly freeHandlerIds: number[] = []
-  private seatTurn = 0
+  readonly seats: Seats
+  watch: CallWatch | undefined
   private closedBy: PoolClosedError | undefined
+  readonly stuck: StuckWatch
 
-  /**
-   * @param seats the interpreters' seats at the native queue
-   * @param hosts the seats that have a host of their own: all in private copies, one where they share an interpreter
-   */
+  /** @param grace milliseconds that a call has to end after it was interrupted */
   constructor(
     readonly native: NativePool,
     private readonly channel: Channel,
-    readonly seats: number[],
-    readonly hosts: number[],
-  ) {}
+    isolation: IsolationMode,
+    grace: number,
+  ) {
+    this.seats = new Seats(this, isolation === 'shared')
+    this.stuck = new StuckWatch(this, channel, isolation, grace)
+  }
 
   get pending(): number {
     return this.open
   }
 
   create(handler?: string, batchSize?: number, finish?: (value: unknown) => unknown): PendingCall {
-    if (this.closedBy !== undefined) throw this.closedBy
+    const refusal = this.closedBy ?? this.stuck.blockedBy
+    if (refusal !== undefined) throw refusal
     const call = new PendingCall(this, handler, batchSize, this.settled, finish)
-    this.open++
+    if (this.open++ === 0) this.watch?.begun?.()
     this.channel.await()
     return call
+  }
+
+  get closed(): boolean {
+    return this.closedBy !== undefined
   }
 
   /** Refuses further calls. */
@@ -85,7 +103,8 @@ export class PoolCalls {
   }
 
   /** Puts the time limit and the signal of the options on a call. */
-  limit(call: PendingCall, { timeout, signal }: CallOptions): void {
+  limit(call: PendingCall, { timeout, runTimeout, signal }: CallOptions): void {
+    if (timeout === undefined && runTimeout === undefined && signal === undefined) return
     if (signal?.aborted) {
       call.fail(new PythonAbortError(signal.reason))
       return
@@ -94,10 +113,21 @@ export class PoolCalls {
     if (timeout !== undefined) {
       timer = setTimeout(() => this.cancel(call, new PythonTimeoutError(timeout, call.handler)), timeout)
     }
+    let runTimer: NodeJS.Timeout | undefined
+    if (runTimeout !== undefined) {
+      const look = () => {
+        const ran = call.number === 0 ? -1 : this.native.runsFor(call.number)
+        if (ran >= runTimeout) this.cancel(call, new PythonTimeoutError(runTimeout, call.handler))
+        // One that waits cannot have run for so long any sooner.
+        else runTimer = setTimeout(look, ran < 0 ? runTimeout : runTimeout - ran)
+      }
+      runTimer = setTimeout(look, runTimeout)
+    }
     const group = signal === undefined ? undefined : this.groupOf(signal)
     group?.add(call)
     call.release = () => {
       clearTimeout(timer)
+      clearTimeout(runTimer)
       group?.delete(call)
     }
   }
@@ -182,18 +212,17 @@ export class PoolCalls {
 
   /** Asks every host, or that of one seat. Fails with the first error, after all have answered. */
   async controlHosts(request: string, seat: number, handler?: string): Promise<void> {
-    const seats = seat >= 0 ? [seat] : this.hosts
+    const seats = seat >= 0 ? [seat] : this.seats.hosts
     const answers = await Promise.allSettled(seats.map((one) => this.control(one, request, handler)))
     const failed = answers.find((answer) => answer.status === 'rejected')
     if (failed !== undefined) throw failed.reason
   }
 
-  /** Starts an interpreter; resolves when it is ready. */
-  start(): Promise<unknown> {
+  /** Starts an interpreter in a seat that gets only what is meant for it until it is opened. */
+  start(): { seat: number; ready: Promise<unknown> } {
     const call = this.create()
     call.number = this.channel.add(call)
-    this.seats.push(this.native.start(call.number))
-    return call.promise
+    return { seat: this.native.start(call.number), ready: call.promise }
   }
 
   /** Lets an interpreter go; resolves when it has gone. Not a call that anything waits for by itself. */
@@ -216,7 +245,7 @@ export class PoolCalls {
 
   /** Drops a handler everywhere; its id is free again when all interpreters have done so. */
   async forgetHandler(id: number, seat: number): Promise<void> {
-    const forgotten = this.seats.map((one) => {
+    const forgotten = this.seats.all.map((one) => {
       const call = this.create()
       call.number = this.channel.add(call)
       this.native.forget(call.number, one, id)
@@ -227,15 +256,11 @@ export class PoolCalls {
     this.freeHandlerIds.push(id)
   }
 
-  /** The next seat in turn, for what is bound to one. */
-  nextSeat(): number {
-    return this.seats[this.seatTurn++ % this.seats.length]!
-  }
-
   private interrupt(number: number, call: PendingCall): void {
     const answer = this.native.cancel(number)
     if (answer === 1) this.channel.remove(number)
     if (answer !== 2) return
+    this.stuck.watch(number, call)
     const again = setInterval(() => {
       if (!this.channel.has(number, call) || this.native.cancel(number) !== 2) clearInterval(again)
     }, INTERRUPT_AGAIN)
@@ -262,6 +287,7 @@ export class PoolCalls {
 
   private onSettled(): void {
     this.open--
+    this.watch?.settled?.()
     this.channel.unawait()
     if (this.open === 0 && this.idle !== undefined) {
       const { idle } = this

@@ -12,12 +12,15 @@ type Attempt<I, O> = (items: readonly I[], options: CallOptions) => Promise<O[]>
  */
 export async function retryCrash<I, O>(
   items: readonly I[],
-  { timeout, signal }: CallOptions,
+  { timeout, runTimeout, signal, key }: CallOptions,
   run: Attempt<I, O>,
 ): Promise<O[]> {
   const start = performance.now()
   const attempt = (from: number, to: number): Promise<O[]> => {
-    const options: CallOptions = signal === undefined ? {} : { signal }
+    const options: CallOptions = {}
+    if (signal !== undefined) options.signal = signal
+    if (key !== undefined) options.key = key
+    if (runTimeout !== undefined) options.runTimeout = runTimeout
     if (timeout !== undefined) options.timeout = Math.max(1, timeout - (performance.now() - start))
     return run(from === 0 && to === items.length ? items : items.slice(from, to), options)
   }
@@ -29,7 +32,7 @@ export async function retryCrash<I, O>(
     throw await findCulprit(items.length, second, (from, to) => crashOf(attempt(from, to), second))
   } catch (error) {
     // Its own limit is what the caller set, not what was left of it.
-    if (error instanceof PythonTimeoutError && timeout !== undefined)
+    if (error instanceof PythonTimeoutError && timeout !== undefined && error.timeout !== runTimeout)
       throw new PythonTimeoutError(timeout, error.handler)
     throw error
   }

@@ -2,12 +2,13 @@ import { type BinaryBatch, encodeBinary, keepBinary, type TypedArray } from '../
 import { encodeJson } from '../codec/json'
 import { writeSeed } from '../codec/json-extended'
 import { writeStrings } from '../codec/string'
-import { EncodeError, PoolClosedError } from '../errors'
+import { EncodeError, OptionError, PoolClosedError, PythonStuckError } from '../errors'
 import { CODEC_NUMBERS } from '../native'
 import { type CompleteHandlerOptions, validateCallOptions } from '../options'
 import { retryCrash } from './crash'
 import type { PendingCall } from './pending'
 import type { PythonPool } from './pool'
+import { ANY_SEAT } from './seats'
 import { type PythonSpec, parseSpec, specName } from './spec'
 
 /** How items travel between JavaScript and Python. */
@@ -20,10 +21,20 @@ export type HandlerMode = 'map' | 'filter' | 'flatMap' | 'scan'
 export type HandlerSpec = string | { source: string; function?: string }
 
 export interface CallOptions {
-  /** Milliseconds from the call to its result; then Python is interrupted and the call fails with `ERR_TIMEOUT`. */
+  /**
+   * Milliseconds from the call to its result, the wait for an interpreter included; then Python is interrupted and the
+   * call fails with `ERR_TIMEOUT`.
+   */
   timeout?: number
+  /** Like `timeout`, but counted from the moment when an interpreter takes the batch; the operators' `timeout`. */
+  runTimeout?: number
   /** Aborting it takes the call back or interrupts Python; the call fails with `ERR_ABORTED`. */
   signal?: AbortSignal
+  /**
+   * Batches with the same key are run by the same interpreter while the pool keeps its size, also after its interpreter
+   * was replaced; a change of size moves as few keys as it can. Not for mode `scan`, which has its interpreter already.
+   */
+  key?: string | number
   /** Codecs `buffer` and `array`: move the buffers to Python instead of copying them; the caller's are detached. */
   transfer?: boolean
 }
@@ -69,9 +80,12 @@ export class PythonHandler<I, O> implements Handler<I, O> {
   private readonly init: PythonSpec | null
   /** The seat that a scan, whose state lives in one interpreter, is bound to; -1 for any. */
   private readonly seat: number
-  private readonly ready: Promise<void>
+  /** @internal */
+  readonly ready: Promise<void>
   private isReady = false
   private closing: Promise<void> | undefined
+  /** What asks an interpreter to load the function (JSON). */
+  readonly request: string
   private readonly finish: ((value: unknown) => unknown) | undefined
   /** A batch that crashed its worker process runs again; not a scan, whose state is gone with the process. */
   private readonly retries: boolean
@@ -88,16 +102,21 @@ export class PythonHandler<I, O> implements Handler<I, O> {
     this.name = specName(this.spec)
     this.finish = finisher(this.mode, this.codec)
     this.retries = pool.retriesCrashes(options.onCrash) && this.mode !== 'scan'
+    // A seed that cannot be carried fails here, before anything is taken that would have to be given back.
+    const seed = options.seed === undefined ? '' : `,"seed":${writeSeed(options.seed)}`
     this.id = pool.calls.takeHandlerId()
+    const { id, spec, init, mode, codec } = this
+    this.request = `${JSON.stringify({ op: 'open', id, spec, init, mode, codec }).slice(0, -1)}${seed}}`
     const codecIn = CODEC_NUMBERS[this.codec]
     // A filter answers with one text of 0 and 1, whatever its items are.
     const codecOut = this.mode === 'filter' ? CODEC_NUMBERS.string : codecIn
     const exact = this.mode === 'map' || this.mode === 'scan'
-    pool.calls.native.defineHandler(this.id, codecIn, codecOut, exact, this.request())
-    this.seat = this.mode === 'scan' ? pool.calls.nextSeat() : -1
+    pool.calls.native.defineHandler(this.id, codecIn, codecOut, exact, this.request)
+    this.seat = this.mode === 'scan' ? pool.calls.seats.pinNext() : ANY_SEAT
     this.ready = this.open()
     // Reported by the first call; an error that nobody calls for is nobody's error.
     this.ready.catch(() => {})
+    if (this.seat < 0) pool.calls.seats.handlers.set(id, this)
   }
 
   call(batch: Batch<I>, options?: CallOptions): Promise<O[]> {
@@ -118,6 +137,9 @@ export class PythonHandler<I, O> implements Handler<I, O> {
     try {
       const checked = validateCallOptions(options)
       if (this.closing !== undefined) throw new PoolClosedError(`${this.name}: the handler is closed`)
+      if (checked.key !== undefined && this.mode === 'scan') {
+        throw new OptionError(["handler.call: 'key' is not for mode 'scan', whose state has an interpreter already"])
+      }
       if (this.codec !== 'array' && !Array.isArray(batch)) {
         throw new EncodeError(`call() takes an array of items with codec '${this.codec}'`)
       }
@@ -125,8 +147,9 @@ export class PythonHandler<I, O> implements Handler<I, O> {
       const finish = this.codec === 'array' && Array.isArray(batch) ? undefined : this.finish
       call = this.pool.calls.create(this.name, size, finish)
       call.holder = this
+      call.key = checked.key
       call.strings = this.codec === 'string' || this.mode === 'filter'
-      if (checked.timeout !== undefined || checked.signal !== undefined) this.pool.calls.limit(call, checked)
+      this.pool.calls.limit(call, checked)
       // An empty batch is still a call: the first one tells whether the handler loads.
       if (!call.settled) {
         if (this.isReady) this.send(call, batch, checked)
@@ -167,27 +190,23 @@ export class PythonHandler<I, O> implements Handler<I, O> {
 
   /** Loads the function in every interpreter that may be asked to run it. */
   private async open(): Promise<void> {
-    await this.pool.calls.controlHosts(this.request(), this.seat, this.name)
+    await this.pool.calls.controlHosts(this.request, this.seat, this.name)
     this.isReady = true
-  }
-
-  /** What asks an interpreter to load the function (JSON). */
-  private request(): string {
-    const { id, spec, init, mode, codec } = this
-    const text = JSON.stringify({ op: 'open', id, spec, init, mode, codec })
-    const { seed } = this.options
-    return seed === undefined ? text : `${text.slice(0, -1)},"seed":${writeSeed(seed)}}`
   }
 
   private async forget(): Promise<void> {
     await this.ready.catch(() => {})
     // An interpreter drops a handler before it takes the calls that wait for any interpreter.
     await this.pool.calls.drainedOf(this)
+    const { seats } = this.pool.calls
+    if (seats.handlers.get(this.id) === this) seats.handlers.delete(this.id)
     try {
       if (!this.pool.closed) await this.pool.calls.forgetHandler(this.id, this.seat)
     } catch (error) {
-      // A pool that closes meanwhile drops all handlers itself.
-      if (!(error instanceof PoolClosedError)) throw error
+      // A pool that closes meanwhile drops all handlers itself; where all are stuck there is nobody to tell.
+      if (!(error instanceof PoolClosedError || error instanceof PythonStuckError)) throw error
+    } finally {
+      if (this.seat >= 0) seats.unpin(this.seat)
     }
   }
 
@@ -255,18 +274,22 @@ export class PythonHandler<I, O> implements Handler<I, O> {
     }
   }
 
+  private seatOf({ key }: PendingCall): number {
+    return key === undefined ? this.seat : this.pool.calls.seats.ofKey(key)
+  }
+
   private sendStrings(call: PendingCall, items: readonly string[]): void {
     const { calls } = this.pool
     const { length } = items
     const numbers = calls.row(length)
     const units = writeStrings(items, numbers, calls.lengthsAt, calls.texts)
-    calls.submitText(call, this.id, this.seat, length, undefined, units, length)
+    calls.submitText(call, this.id, this.seatOf(call), length, undefined, units, length)
   }
 
   private sendJson(call: PendingCall, text: string, count: number): void {
     const { calls } = this.pool
     calls.row(0)
-    calls.submitText(call, this.id, this.seat, count, text, text.length, 0)
+    calls.submitText(call, this.id, this.seatOf(call), count, text, text.length, 0)
   }
 
   private encodeBinary(batch: Batch<I>, options: CallOptions, now: boolean): BinaryBatch {
@@ -280,7 +303,7 @@ export class PythonHandler<I, O> implements Handler<I, O> {
 
   private sendBinary(call: PendingCall, { views, crossings }: BinaryBatch): void {
     call.inputs = views
-    this.pool.calls.submitBinary(call, this.id, this.seat, views, crossings)
+    this.pool.calls.submitBinary(call, this.id, this.seatOf(call), views, crossings)
   }
 }
 

@@ -17,11 +17,17 @@ export interface IsolationChoice {
  *
  * @throws PythonStartError ERR_NAMESPACE where private copies were asked for and the platform has none
  */
-export function chooseIsolation({ isolation, size }: CompletePoolOptions, python: PythonInfo): IsolationChoice {
+export function chooseIsolation(
+  { isolation, size, recycleAfter }: CompletePoolOptions,
+  python: PythonInfo,
+): IsolationChoice {
   const obstacle = native().namespaces()
   if (isolation === 'namespace' && obstacle !== null) throw new PythonStartError('ERR_NAMESPACE', obstacle)
   if (isolation !== 'auto') return { mode: isolation, reason: 'asked for' }
   if (python.library === null) return { mode: 'process', reason: 'this Python has no shared library' }
+  if (recycleAfter !== undefined) {
+    return { mode: 'process', reason: 'only an interpreter in a process of its own gives all its memory back' }
+  }
   if (python.freeThreaded) return { mode: 'shared', reason: 'this Python runs threads in parallel: it has no GIL' }
   if (size.max === 1) return { mode: 'shared', reason: 'one interpreter needs no isolation' }
   if (obstacle !== null) return { mode: 'process', reason: obstacle }

@@ -1,4 +1,5 @@
 import { type ErrorReport, PythonError, ResultError } from '../errors'
+import type { Key } from './affinity'
 
 const NO_INPUTS: readonly ArrayBufferView[] = []
 
@@ -11,6 +12,8 @@ export class PendingCall {
   /** Results are cut into strings rather than read as JSON. */
   strings = false
   inputs: readonly ArrayBufferView[] = NO_INPUTS
+  /** Calls with the same key are run by the same interpreter. */
+  key: Key | undefined
   /** The handler that it calls. */
   holder: object | undefined
   /** Undoes the time limit and the abort listener. */

@@ -1,7 +1,8 @@
 import { EventEmitter } from 'node:events'
 import { resolve } from 'node:path'
+import { setTimeout as pause } from 'node:timers/promises'
 import { allocate, type TypedArray, type TypedArrayConstructor } from '../codec/binary'
-import { PoolClosedError, PythonError, PythonStartError } from '../errors'
+import { PoolClosedError } from '../errors'
 import { native, type PoolCounters } from '../native'
 import {
   type CompletePoolOptions,
@@ -9,10 +10,13 @@ import {
   type HandlerOptions,
   type OnCrash,
   type PoolOptions,
+  type SignalOptions,
   validateHandler,
   validatePoolOptions,
+  validateSignalOptions,
 } from '../options'
 import { pythonRoot } from '../package-root'
+import { placeOf } from './affinity'
 import { PoolCalls } from './calls'
 import { threadChannel } from './channel'
 import { workerEnvironment } from './environment'
@@ -20,7 +24,11 @@ import { type ArrayHandler, type Handler, type HandlerSpec, PythonHandler } from
 import { chooseIsolation, fallback, type IsolationChoice, type IsolationMode } from './isolation'
 import { locatePython, noLibraryError, type PythonInfo } from './locate'
 import { lockByFlock } from './lock'
+import { Recycler } from './recycling'
 import { ensureEnvironment } from './requirements'
+import { type ResizeEvent, Scaler } from './scaler'
+import { leaveOnSignal } from './signals'
+import { type OpenStream, Streams } from './streams'
 
 /** A record of Python's `logging` that no handler of the user's took. */
 export interface LogRecord {
@@ -39,11 +47,20 @@ export interface PoolInfo extends PoolCounters {
   /** The isolation in use, and why where `auto` chose it. */
   isolation: IsolationMode
   reason: string
+  /** How many interpreters there are, and between which numbers that may change by itself. */
   size: number
+  min: number
+  max: number
+  /** How often one was added, or went because it was not needed. */
+  resizes: number
+  /** Interpreters that `recycleAfter` replaced. */
+  recycled: number
   /** Calls without a result, those that run included. */
   pending: number
   /** Calls that no interpreter has taken yet. */
   waiting: number
+  /** Why no Python can run now: a call that does not stop keeps all others from it. Null while it can. */
+  blocked: string | null
   closed: boolean
 }
 
@@ -51,13 +68,14 @@ interface PoolEvents {
   stdout: [text: string]
   stderr: [text: string]
   log: [record: LogRecord]
+  resize: [event: ResizeEvent]
 }
 
 /**
  * Interpreters in native threads of this process, and the calls to them.
  *
  * Events: `stdout` and `stderr` with what Python writes, `log` with records of its `logging`. Where nobody listens, they
- * go to the process's own.
+ * go to the process's own. `resize` when the number of interpreters has changed by itself.
  */
 export class PythonPool extends EventEmitter<PoolEvents> implements AsyncDisposable {
   /** Folders that joined sys.path. */
@@ -66,8 +84,14 @@ export class PythonPool extends EventEmitter<PoolEvents> implements AsyncDisposa
   readonly calls: PoolCalls
   private readonly channel = threadChannel()
   private readonly id: number
+  private readonly scaler: Scaler | undefined
+  private readonly recycler: Recycler | undefined
+  private resizes = 0
   private isClosed = false
   private closing: Promise<void> | undefined
+  private draining: Promise<void> | undefined
+  private readonly streams = new Streams()
+  private unlisten: (() => void) | undefined
   private stopped: Promise<void> | undefined
 
   private constructor(
@@ -91,7 +115,13 @@ export class PythonPool extends EventEmitter<PoolEvents> implements AsyncDisposa
       grace: options.grace,
       host: JSON.stringify({ path: this.path, name: options.name }),
     })
-    this.calls = new PoolCalls(handle, this.channel, [], [])
+    this.calls = new PoolCalls(handle, this.channel, isolation.mode, options.grace)
+    const { size, idleAfter, recycleAfter } = options
+    // Threads that take turns at one GIL would only wait for each other.
+    if (size.min < size.max && (isolation.mode !== 'shared' || python.freeThreaded)) {
+      this.scaler = new Scaler(this.calls, { ...size, idleAfter }, (event) => this.resized(event))
+    }
+    if (recycleAfter !== undefined) this.recycler = new Recycler(this.calls.seats, handle, recycleAfter)
   }
 
   /**
@@ -140,7 +170,15 @@ export class PythonPool extends EventEmitter<PoolEvents> implements AsyncDisposa
 
   /** The number of interpreters. */
   get size(): number {
-    return this.calls.seats.length
+    return this.calls.seats.all.length - this.calls.stuck.missing
+  }
+
+  /**
+   * Which interpreter calls with this key go to, as a number: keys with the same one share an interpreter, so items with
+   * such keys may go in one batch, with any of their keys. It may change when the size of the pool does.
+   */
+  placeOf(key: string | number): number {
+    return placeOf(key, this.calls.seats.places)
   }
 
   /** @internal Whether a batch runs again whose worker process crashed. */
@@ -188,14 +226,50 @@ export class PythonPool extends EventEmitter<PoolEvents> implements AsyncDisposa
       isolation: this.isolation.mode,
       reason: this.isolation.reason,
       size: this.size,
+      ...this.options.size,
+      resizes: this.resizes,
+      recycled: this.recycler?.count ?? 0,
       pending: this.calls.pending,
       waiting: this.isClosed ? 0 : this.calls.native.waiting(),
+      blocked: this.calls.stuck.blockedBy?.pythonMessage ?? null,
       closed: this.isClosed,
       ...this.calls.native.counters(),
     }
   }
 
-  /** Takes no further calls, waits for those that were made, then lets the interpreters go. */
+  /**
+   * Closes the pool when its streams have gone through: their sources are unsubscribed, as if they had completed, and what
+   * was taken from them still comes out before they complete. Streams that begin after this fail with `ERR_POOL_CLOSED`.
+   * Where one stage of Python feeds another, the first one's source ends and the others follow.
+   */
+  drain(): Promise<void> {
+    this.draining ??= this.streams.finish().then(() => this.close())
+    return this.draining
+  }
+
+  /**
+   * Drains the pool on SIGINT and SIGTERM, then leaves the process with 128 and the signal's number. Where several pools
+   * have asked for this, the process leaves when all have drained. A second signal ends it at once. Returns a function
+   * that takes it back; closing the pool does so, too.
+   *
+   * @throws OptionError, also in a Worker, which signals do not reach
+   */
+  closeOnSignal(options?: SignalOptions): () => void {
+    const complete = validateSignalOptions(options)
+    if (this.isClosed) throw new PoolClosedError()
+    this.unlisten = leaveOnSignal(this, complete)
+    return this.unlisten
+  }
+
+  /** @internal A stream through this pool has begun. Returns a function to be called when it has ended. */
+  join(stream: OpenStream): () => void {
+    return this.streams.add(stream)
+  }
+
+  /**
+   * Takes no further calls, waits for those that were made, then lets the interpreters go. It does not wait for one that
+   * is stuck in a call that was asked to stop.
+   */
   close(): Promise<void> {
     this.closing ??= this.leave()
     return this.closing
@@ -215,15 +289,18 @@ export class PythonPool extends EventEmitter<PoolEvents> implements AsyncDisposa
   }
 
   private async start(): Promise<void> {
-    const count = this.options.size.max
+    const { min } = this.options.size
     try {
-      for (let i = 0; i < count; i++) await this.calls.start()
+      for (let i = 0; i < min; i++) await this.calls.seats.add()
     } catch (error) {
       this.shut()
       this.release()
-      throw startError(error)
+      throw error
     }
-    this.calls.hosts.push(...(this.isolation.mode === 'shared' ? this.calls.seats.slice(0, 1) : this.calls.seats))
+    this.calls.watch = {
+      ...(this.scaler === undefined ? {} : { begun: () => this.scaler?.wake() }),
+      ...(this.recycler === undefined ? {} : { settled: () => this.recycler?.settled() }),
+    }
   }
 
   private async leave(): Promise<void> {
@@ -241,14 +318,26 @@ export class PythonPool extends EventEmitter<PoolEvents> implements AsyncDisposa
   /** Refuses further calls. */
   private shut(): void {
     this.isClosed = true
+    this.scaler?.close()
+    this.recycler?.close()
+    this.unlisten?.()
     this.calls.close(new PoolClosedError())
   }
 
   private release(): Promise<void> {
-    this.stopped ??= Promise.all(this.calls.seats.map((seat) => this.calls.stop(seat))).then(() => {
-      this.channel.unregister(this.id)
-    })
+    this.stopped ??= this.stopAll().finally(() => this.channel.unregister(this.id))
     return this.stopped
+  }
+
+  private async stopAll(): Promise<void> {
+    const stops = this.calls.seats.stopAll()
+    if (this.isolation.mode === 'process') await stops
+    else await Promise.race([stops, pause(this.options.grace, undefined, { ref: false })])
+  }
+
+  private resized(event: ResizeEvent): void {
+    this.resizes++
+    this.emit('resize', event)
   }
 
   private onOutput(stream: 'stdout' | 'stderr', text: string): void {
@@ -260,12 +349,4 @@ export class PythonPool extends EventEmitter<PoolEvents> implements AsyncDisposa
     if (this.emit('log', record)) return
     this.onOutput('stderr', `${record.message}\n${record.traceback ? `${record.traceback}\n` : ''}`)
   }
-}
-
-const START_CODES = ['ERR_PYTHON_START', 'ERR_PYTHON_CONFLICT', 'ERR_NAMESPACE'] as const
-
-function startError(error: unknown): unknown {
-  if (!(error instanceof PythonError)) return error
-  const code = START_CODES.find((known) => known === error.code) ?? 'ERR_PYTHON_START'
-  return new PythonStartError(code, error.pythonMessage, { cause: error.pythonTraceback ? error : undefined })
 }

@@ -48,6 +48,7 @@ export function subscribeWithin(gate: Gate, subscribe: () => void): void {
 export class Gate {
   private shut = false
   private gone = false
+  private isFed = false
   /** In the order in which they should be served; the one that filled the stage last is the last. */
   private readonly minders = new Set<GateSet>()
 
@@ -56,6 +57,16 @@ export class Gate {
 
   get closed(): boolean {
     return this.shut
+  }
+
+  /** Whether a stage was subscribed by the owner of this gate, directly or through other operators. */
+  get fed(): boolean {
+    return this.isFed
+  }
+
+  /** A stage is subscribed by the owner of this gate. */
+  feed(): void {
+    this.isFed = true
   }
 
   /** Closes the gate; while a source emits, that source is told even where it was not subscribed within scope. */

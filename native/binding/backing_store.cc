@@ -34,6 +34,7 @@ using NewArrayBuffer = napi_value (*)(void* isolate, std::shared_ptr<void> store
 
 struct Functions {
   GetBackingStore get = nullptr;
+  GetBackingStore get_shared = nullptr;  // v8::SharedArrayBuffer's
   Data data = nullptr;
   NewBackingStore make_store = nullptr;
   Deleter empty_deleter = nullptr;
@@ -56,6 +57,7 @@ const Functions& functions() {
   static const Functions found = [] {
     Functions result;
     look_up(result.get, "_ZN2v811ArrayBuffer15GetBackingStoreEv");
+    look_up(result.get_shared, "_ZN2v817SharedArrayBuffer15GetBackingStoreEv");
     look_up(result.data, "_ZNK2v812BackingStore4DataEv");
     look_up(result.make_store, "_ZN2v811ArrayBuffer15NewBackingStoreEPvmPFvS1_mS1_ES1_");
     look_up(result.empty_deleter, "_ZN2v812BackingStore12EmptyDeleterEPvmS1_");
@@ -119,6 +121,12 @@ napi_value make_node_buffer(napi_env env, void* data, size_t size, void (*releas
   return nullptr;
 }
 
+MemoryBlock* keep_store(void* data, size_t size, std::shared_ptr<void>* store) {
+  return MemoryBlock::keep(
+      data, size, [](void* context) { delete static_cast<std::shared_ptr<void>*>(context); },
+      store);
+}
+
 }  // namespace
 
 void MemoryAccount::tell(napi_env env) {
@@ -152,9 +160,16 @@ MemoryBlock* take_backing_store(napi_env env, napi_value buffer, void* data, siz
     delete store;
     return nullptr;
   }
-  return MemoryBlock::keep(
-      data, size, [](void* context) { delete static_cast<std::shared_ptr<void>*>(context); },
-      store);
+  return keep_store(data, size, store);
+}
+
+MemoryBlock* share_backing_store(napi_value buffer, void* data, size_t size) {
+  const Functions& v8 = functions();
+  if (v8.get_shared == nullptr || v8.data == nullptr) return nullptr;
+  auto* store = new std::shared_ptr<void>(v8.get_shared(buffer));
+  if (*store != nullptr && v8.data(store->get()) == data) return keep_store(data, size, store);
+  delete store;
+  return nullptr;
 }
 
 }  // namespace rxp

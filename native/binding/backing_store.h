@@ -24,6 +24,10 @@ bool can_take_backing_store();
 // collects its heap.
 MemoryBlock* take_backing_store(napi_env env, napi_value buffer, void* data, size_t size);
 
+// The memory of a SharedArrayBuffer, as a block that stays whatever becomes of the buffer and of
+// its thread. Null where this Node does not let it be taken.
+MemoryBlock* share_backing_store(napi_value buffer, void* data, size_t size);
+
 // How many bytes JavaScript holds in buffers made here. V8 starts to collect its heap as soon as it
 // hears of a large ArrayBuffer, so it is told when the result has been delivered.
 class MemoryAccount {

@@ -4,6 +4,7 @@
 
 #include "binding/external_memory.h"
 #include "binding/external_text.h"
+#include "platform/faults.h"
 
 namespace rxp {
 namespace {
@@ -40,6 +41,7 @@ struct ThreadState::Pin {
 };
 
 ThreadState::ThreadState(napi_env env, napi_value wake) : env_(env) {
+  platform::enter_javascript_thread();
   napi_value name;
   napi_create_string_utf8(env, "rxjs-python", NAPI_AUTO_LENGTH, &name);
   napi_create_threadsafe_function(env, wake, nullptr, name, 0, 1, nullptr, nullptr, nullptr,
@@ -90,6 +92,7 @@ void ThreadState::ref() { napi_ref_threadsafe_function(env_, function_); }
 void ThreadState::unref() { napi_unref_threadsafe_function(env_, function_); }
 
 void ThreadState::leave() {
+  platform::leave_javascript_thread();
   channel_->close();
   for (auto& pool : pools_) {
     if (auto alive = pool.lock()) alive->abandon();

@@ -43,6 +43,13 @@ size_t element_size(napi_typedarray_type type) {
   return kSizes[type];
 }
 
+// Whose call it is, as JavaScript writes it: a seat, -1 for any of them, or for a call that would
+// rather be run in one -2 less that seat.
+void seat_from(int32_t number, Call& call) {
+  call.keyed = number < kAnyInterpreter;
+  call.interpreter = call.keyed ? -2 - number : number;
+}
+
 struct View {
   napi_value buffer = nullptr;
   napi_typedarray_type type = napi_uint8_array;
@@ -69,7 +76,7 @@ Envelope* single_envelope(const Napi::CallbackInfo& info, CallKind kind) {
   envelope->calls.resize(1);
   Call& call = envelope->calls[0];
   call.id = int_at(info, 0);
-  call.interpreter = int_at(info, 1);
+  seat_from(int_at(info, 1), call);
   call.kind = kind;
   return envelope;
 }
@@ -103,12 +110,17 @@ Napi::Function PoolBinding::define(Napi::Env env) {
   return DefineClass(
       env, "NativePool",
       {InstanceMethod<&PoolBinding::start>("start"), InstanceMethod<&PoolBinding::stop>("stop"),
+       InstanceMethod<&PoolBinding::open>("open"),
+       InstanceMethod<&PoolBinding::hand_over>("handOver"),
        InstanceMethod<&PoolBinding::define_handler>("defineHandler"),
        InstanceMethod<&PoolBinding::submit>("submit"),
        InstanceMethod<&PoolBinding::submit_binary>("submitBinary"),
        InstanceMethod<&PoolBinding::control>("control"),
        InstanceMethod<&PoolBinding::forget>("forget"),
        InstanceMethod<&PoolBinding::cancel>("cancel"),
+       InstanceMethod<&PoolBinding::give_up>("giveUp"),
+       InstanceMethod<&PoolBinding::runs_for>("runsFor"),
+       InstanceMethod<&PoolBinding::load>("load"), InstanceMethod<&PoolBinding::memory>("memory"),
        InstanceMethod<&PoolBinding::counters>("counters"),
        InstanceMethod<&PoolBinding::waiting>("waiting")});
 }
@@ -141,6 +153,13 @@ Napi::Value PoolBinding::start(const Napi::CallbackInfo& info) {
 
 void PoolBinding::stop(const Napi::CallbackInfo& info) {
   pool_->stop(int_at(info, 0), int_at(info, 1));
+}
+
+void PoolBinding::open(const Napi::CallbackInfo& info) { pool_->open(int_at(info, 0)); }
+
+// handOver(from seat, to seat)
+void PoolBinding::hand_over(const Napi::CallbackInfo& info) {
+  pool_->hand_over(int_at(info, 0), int_at(info, 1));
 }
 
 void PoolBinding::define_handler(const Napi::CallbackInfo& info) {
@@ -179,7 +198,7 @@ void PoolBinding::submit(const Napi::CallbackInfo& info) {
     Call& call = envelope->calls.emplace_back();
     call.id = row[0];
     call.handler = row[1];
-    call.interpreter = row[2];
+    seat_from(row[2], call);
     call.count = row[3];
     auto size = static_cast<size_t>(row[4]);
     call.text = all.slice(from, size);
@@ -219,7 +238,9 @@ void PoolBinding::submit_binary(const Napi::CallbackInfo& info) {
     if (crossing == Crossing::kPin && view.size > 0) {
       napi_value array = views.Get(i);
       napi_is_arraybuffer(env, view.buffer, &segment.detachable);  // not so a SharedArrayBuffer
-      segment.block = state_->pin(array, view.base, view.offset + view.size);
+      size_t end = view.offset + view.size;
+      if (!segment.detachable) segment.block = share_backing_store(view.buffer, view.base, end);
+      if (segment.block == nullptr) segment.block = state_->pin(array, view.base, end);
     }
     if (segment.block != nullptr) {
       segment.offset = view.offset;
@@ -292,12 +313,42 @@ Napi::Value PoolBinding::cancel(const Napi::CallbackInfo& info) {
   return Napi::Number::New(info.Env(), pool_->cancel(int_at(info, 0)));
 }
 
+// giveUp(call, start call): see Pool::give_up.
+Napi::Value PoolBinding::give_up(const Napi::CallbackInfo& info) {
+  Pool::GivenUp answer = pool_->give_up(int_at(info, 0), int_at(info, 1));
+  return Napi::Number::New(info.Env(), static_cast<int>(answer));
+}
+
+// runsFor(call): milliseconds that it has been running; -1 when it waits, or is not there.
+Napi::Value PoolBinding::runs_for(const Napi::CallbackInfo& info) {
+  int64_t nanoseconds = pool_->queue().runs_for(int_at(info, 0));
+  return Napi::Number::New(info.Env(),
+                           nanoseconds < 0 ? -1 : static_cast<double>(nanoseconds) / 1e6);
+}
+
+// load(seat, numbers): writes the batches and items that the seat has run, the milliseconds that it
+// was busy, and the calls that wait for it, into a Float64Array.
+void PoolBinding::load(const Napi::CallbackInfo& info) {
+  CallQueue::Load load = pool_->queue().load(int_at(info, 0));
+  double* numbers = info[1].As<Napi::Float64Array>().Data();
+  numbers[0] = static_cast<double>(load.batches);
+  numbers[1] = static_cast<double>(load.items);
+  numbers[2] = static_cast<double>(load.busy) / 1e6;
+  numbers[3] = static_cast<double>(load.waiting);
+}
+
+// memory(seat): bytes of an interpreter that has a process to itself, else 0.
+Napi::Value PoolBinding::memory(const Napi::CallbackInfo& info) {
+  return Napi::Number::New(info.Env(), static_cast<double>(pool_->memory(int_at(info, 0))));
+}
+
 // counters(): how often worker processes crashed, interpreters got stuck, and others replaced them.
 Napi::Value PoolBinding::counters(const Napi::CallbackInfo& info) {
   const PoolCounters& counters = pool_->counters();
   Napi::Object result = Napi::Object::New(info.Env());
   result.Set("crashes", counters.crashes.load());
   result.Set("stuck", counters.stuck.load());
+  result.Set("stuckNow", counters.stuck_now.load());
   result.Set("restarts", counters.restarts.load());
   return result;
 }

@@ -17,6 +17,8 @@ class PoolBinding : public Napi::ObjectWrap<PoolBinding> {
 
  private:
   Napi::Value start(const Napi::CallbackInfo& info);
+  void open(const Napi::CallbackInfo& info);
+  void hand_over(const Napi::CallbackInfo& info);
   void stop(const Napi::CallbackInfo& info);
   void define_handler(const Napi::CallbackInfo& info);
   void submit(const Napi::CallbackInfo& info);
@@ -24,6 +26,10 @@ class PoolBinding : public Napi::ObjectWrap<PoolBinding> {
   void control(const Napi::CallbackInfo& info);
   void forget(const Napi::CallbackInfo& info);
   Napi::Value cancel(const Napi::CallbackInfo& info);
+  Napi::Value give_up(const Napi::CallbackInfo& info);
+  Napi::Value runs_for(const Napi::CallbackInfo& info);
+  void load(const Napi::CallbackInfo& info);
+  Napi::Value memory(const Napi::CallbackInfo& info);
   Napi::Value counters(const Napi::CallbackInfo& info);
   Napi::Value waiting(const Napi::CallbackInfo& info);
 

@@ -1,10 +1,10 @@
 // Memory that JavaScript and Python may hold at the same time.
 //
 // M1  A block lives until the last side drops it; no side frees it under the other.
-// M2  A block either owns its bytes, or pins bytes of JavaScript's that cannot be detached: a
-//     SharedArrayBuffer, or an ArrayBuffer that was transferred to this library. Where Node lets
-//     it, a transferred buffer's memory is kept without any ArrayBuffer, and so without a thread to
-//     wait for.
+// M2  A block either owns its bytes, or shares bytes of JavaScript's that cannot be detached: a
+//     SharedArrayBuffer, or an ArrayBuffer that was transferred to this library. It keeps their
+//     memory itself, and so needs neither the buffer nor its thread; where Node does not let it,
+//     it pins the buffer, and the thread's end waits until no call runs with it.
 // M3  A pin is undone on the JavaScript thread that made it, whichever thread drops the block.
 // M4  A transferred ArrayBuffer that goes back as a result is the caller's again, who may detach
 // it.

@@ -22,49 +22,139 @@ Pool::Pool(int32_t id, std::shared_ptr<ResultChannel> channel, RuntimeOptions op
 
 int Pool::start(int32_t call) {
   int index = queue_.add_seat();
-  {
-    std::lock_guard<std::mutex> lock(mutex_);
-    seats_.push_back(std::make_unique<Seat>());
-    stop_calls_.push_back(0);
-  }
+  add_place(index);
+  for (int orphan : queue_.adopt_orphans(index)) inherit_states(orphan, index, kNoHandler);
   if (make_remote_) {
     auto remote = make_remote_(shared_from_this(), index);
     {
       std::lock_guard<std::mutex> lock(mutex_);
-      remotes_.push_back(remote);
+      remotes_.resize(std::max(remotes_.size(), static_cast<size_t>(index) + 1));
+      remotes_[static_cast<size_t>(index)] = remote;
     }
     remote->start(call);
     return index;
   }
-  Runtime::lease(options_, [self = shared_from_this(), index, call](Runtime::Lease& lease) {
-    TextBuffer text;
-    std::vector<int32_t> lengths;
+  launch(index, call, false);
+  return index;
+}
+
+void Pool::add_place(int index) {
+  std::lock_guard<std::mutex> lock(mutex_);
+  auto place = static_cast<size_t>(index);
+  if (place == seats_.size()) {
+    seats_.push_back(std::make_unique<Seat>());
+    stop_calls_.push_back(0);
+    stuck_.push_back(false);
+  }
+  seats_[place]->reset();
+  stop_calls_[place] = 0;
+  stuck_[place] = false;
+}
+
+void Pool::launch(int index, int32_t call, bool replaces) {
+  auto stay = [self = shared_from_this(), index, call, replaces](Runtime::Lease& lease) {
     if (!lease.error.empty()) {
-      write_plain_report(lease.error_code.c_str(), lease.error, text);
-      lengths.push_back(static_cast<int32_t>(text.size()));
-      self->channel_->post_text(self->id_, call, ResultStatus::kError, text, lengths);
+      if (replaces) self->merge(index);
+      self->post_error(call, lease.error_code.c_str(), lease.error);
       self->leave(index);
       return;
     }
+    if (replaces) self->counters_.restarts++;
     // Whoever hears that the interpreter has left may open the next one, which is to get this
     // thread.
     lease.after = [self, index] { self->leave(index); };
     Tenant(*self, lease, index).stay(call);
-  });
-  return index;
+  };
+  Runtime::lease(options_, std::move(stay));
+}
+
+Pool::GivenUp Pool::give_up(int32_t call, int32_t start_call) {
+  CallQueue::Running running = queue_.find_running(call);
+  int seat = running.seat;
+  if (make_remote_ || seat < 0) return GivenUp::kNot;
+  bool closing = false;
+  int32_t stop_call = 0;
+  {
+    std::lock_guard<std::mutex> lock(mutex_);
+    auto index = static_cast<size_t>(seat);
+    if (stuck_[index]) return GivenUp::kNot;
+    closing = stop_calls_[index] > 0;
+    // Its thread has not left the process, but nobody waits for that.
+    if (closing) stop_call = std::exchange(stop_calls_[index], 0);
+    int next = closing ? -1 : queue_.replace_seat(seat, running.ticket);
+    if (!closing && next < 0) return GivenUp::kNot;
+    stuck_[index] = true;
+    counters_.stuck++;
+    counters_.stuck_now++;
+  }
+  if (closing) {
+    post_null(stop_call);
+    return GivenUp::kClosed;
+  }
+  int next = queue_.resolve(seat);
+  add_place(next);  // only this thread adds seats
+  inherit_states(seat, next, running.handler);
+  if (start_call == 0) {
+    merge(next);
+    leave(next);
+    return GivenUp::kLost;
+  }
+  launch(next, start_call, true);
+  return GivenUp::kReplaced;
+}
+
+void Pool::merge(int index) {
+  if (queue_.merge_seat(index)) inherit_states(index, queue_.resolve(index), kNoHandler);
+}
+
+// What the stuck interpreter kept for handlers is out of reach in another runtime; in the same one
+// the stuck call may still change what its own handler keeps.
+void Pool::inherit_states(int from, int to, int32_t handler) {
+  Seat& old_seat = seat(from);
+  Seat& new_seat = seat(to);
+  std::scoped_lock lock(old_seat.states_mutex, new_seat.states_mutex);
+  new_seat.lost_states.insert(old_seat.lost_states.begin(), old_seat.lost_states.end());
+  for (int32_t state : old_seat.states) {
+    if (options_.isolation != Isolation::kShared || state == handler) {
+      new_seat.lost_states.insert(state);
+    } else {
+      new_seat.states.insert(state);
+    }
+  }
+}
+
+void Pool::open(int seat) {
+  queue_.open_seat(seat);
+  if (make_remote_) feed();
+}
+
+void Pool::hand_over(int from, int to) {
+  queue_.hand_over(from, to);
+  if (make_remote_) feed();
+}
+
+size_t Pool::memory(int seat) {
+  return make_remote_ ? remotes()[static_cast<size_t>(seat)]->memory() : 0;
 }
 
 void Pool::stop(int seat, int32_t call) {
   bool gone = false;
+  bool empty = false;
+  if (!make_remote_) seat = queue_.resolve(seat);
   {
     std::lock_guard<std::mutex> lock(mutex_);
     int32_t& stop_call = stop_calls_[static_cast<size_t>(seat)];
-    gone = stop_call == kGone;
+    gone = stop_call != 0;  // it left, or serves two seats and leaves for the sake of the other
+    empty = stop_call == kGone;
     if (!gone) stop_call = call;
   }
-  if (gone) post_null(call);
+  if (gone) {
+    if (empty) queue_.free_seat(seat);
+    post_null(call);
+    return;
+  }
   queue_.close_seat(seat);
-  if (!gone && make_remote_) remotes()[static_cast<size_t>(seat)]->leave();
+  if (make_remote_) remotes()[static_cast<size_t>(seat)]->leave();
 }
 
 void Pool::leave(int seat) {
@@ -72,8 +162,11 @@ void Pool::leave(int seat) {
   {
     std::lock_guard<std::mutex> lock(mutex_);
     stop_call = std::exchange(stop_calls_[static_cast<size_t>(seat)], kGone);
+    if (stuck_[static_cast<size_t>(seat)]) counters_.stuck_now--;
   }
-  if (stop_call != 0) post_null(stop_call);
+  if (stop_call == 0) return;
+  queue_.free_seat(seat);
+  post_null(stop_call);
 }
 
 void Pool::post_null(int32_t call) {
@@ -81,6 +174,13 @@ void Pool::post_null(int32_t call) {
   std::vector<int32_t> lengths{4};
   text.append_ascii("null", 4);
   channel_->post_text(id_, call, ResultStatus::kOk, text, lengths);
+}
+
+void Pool::post_error(int32_t call, const char* code, const std::string& message) {
+  TextBuffer text;
+  write_plain_report(code, message, text);
+  std::vector<int32_t> lengths{static_cast<int32_t>(text.size())};
+  channel_->post_text(id_, call, ResultStatus::kError, text, lengths);
 }
 
 void Pool::define_handler(int32_t id, HandlerDefinition definition) {

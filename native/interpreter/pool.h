@@ -6,6 +6,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -25,6 +26,22 @@ struct Seat {
   Runtime* runtime = nullptr;
   bool home = false;
   unsigned long ident = 0;
+
+  // Handlers that have their state in this interpreter, and those whose state went with the
+  // interpreter before it. Touched by the seat's own thread; read by others while that is stuck.
+  std::mutex states_mutex;
+  std::set<int32_t> states;
+  std::set<int32_t> lost_states;
+  // For the next interpreter in this seat. In place: an interrupt that comes too late still looks.
+  void reset() {
+    std::scoped_lock lock(mutex, states_mutex);
+    states.clear();
+    lost_states.clear();
+    interrupted.store(0);
+    runtime = nullptr;
+    home = false;
+    ident = 0;
+  }
 };
 
 class Pool final : public Workplace, public std::enable_shared_from_this<Pool> {
@@ -50,14 +67,28 @@ class Pool final : public Workplace, public std::enable_shared_from_this<Pool> {
   void feed();
 
   // Starts one more interpreter and returns its seat. The result of `call` tells when it is ready.
+  // Until it is opened it runs only what is meant for it.
   int start(int32_t call);
-  // The interpreter leaves after the calls that are meant for it; then `call` gets its result.
+  void open(int seat);
+  // Lets one seat take the keyed calls that wait for another.
+  void hand_over(int from, int to);
+  // The interpreter leaves after the calls that are meant for it; then `call` gets its result, and
+  // the seat may be given to another.
   void stop(int seat, int32_t call);
+  // The memory of an interpreter in bytes, where it can be told from the rest; else 0.
+  size_t memory(int seat);
 
   void define_handler(int32_t handler, HandlerDefinition definition);
 
   // 0: not there (any more), 1: removed before it ran, 2: running, and asked to stop.
   int cancel(int32_t call);
+
+  enum class GivenUp { kNot = 0, kReplaced = 1, kClosed = 2, kLost = 3 };
+  // For a call here that was asked to stop and did not: its interpreter counts as stuck.
+  // kReplaced: another one takes its seat, and the result of `start_call` tells when it is ready.
+  // kLost: nothing does, because `start_call` is 0. kClosed: the seat was about to be closed, and
+  // is now. kNot: the call has ended.
+  GivenUp give_up(int32_t call, int32_t start_call);
   // The JavaScript thread is going away: drops what waits, interrupts what runs, and returns when
   // no interpreter uses that thread's memory any more (rule M2).
   void abandon();
@@ -67,14 +98,23 @@ class Pool final : public Workplace, public std::enable_shared_from_this<Pool> {
   // The interpreter has left the seat, and its thread or process is free.
   void leave(int seat);
 
+  void post_error(int32_t call, const char* code, const std::string& message);
+
  private:
   static constexpr int32_t kGone = -1;
+  static constexpr int32_t kNoHandler = -1;
 
   std::vector<std::shared_ptr<RemoteSeat>> remotes();
   void post_null(int32_t call);
   // Asks the call with this ticket to stop, if the seat still runs it.
   void interrupt(int seat, uint64_t ticket);
   bool interrupt_all();
+  void add_place(int seat);
+  // Gives what is meant for a seat that stays empty to a neighbour, or to the next one to start.
+  void merge(int seat);
+  // Leases a thread for a seat here.
+  void launch(int seat, int32_t call, bool replaces);
+  void inherit_states(int from, int to, int32_t handler);
 
   const int32_t id_;
   const std::shared_ptr<ResultChannel> channel_;
@@ -84,6 +124,7 @@ class Pool final : public Workplace, public std::enable_shared_from_this<Pool> {
   std::mutex mutex_;
   std::vector<std::unique_ptr<Seat>> seats_;
   std::vector<int32_t> stop_calls_;  // by seat: 0 until stop(), or kGone
+  std::vector<bool> stuck_;          // by seat
   std::map<int32_t, HandlerDefinition> handlers_;
   const RemoteFactory make_remote_;
   std::vector<std::shared_ptr<RemoteSeat>> remotes_;  // by seat; empty when they are here

@@ -22,6 +22,8 @@ class RemoteSeat {
   virtual int load() const = 0;
   virtual CallQueue::Cancelled cancel(uint64_t ticket) = 0;
   virtual void define(int32_t handler, const HandlerDefinition& definition) = 0;
+  // The memory of its process in bytes; 0 when there is none.
+  virtual size_t memory() = 0;
   // Its seat has been closed: it leaves when nothing is left to do.
   virtual void leave() = 0;
   // Ends it now, and drops its calls.
@@ -30,10 +32,11 @@ class RemoteSeat {
 
 // What became of a pool's interpreters since it was opened.
 struct PoolCounters {
-  std::atomic<int> crashes{0};   // worker processes that ended by themselves
-  std::atomic<int> stuck{0};     // interpreters given up because a call did not stop
-  std::atomic<int> restarts{0};  // interpreters started in place of such
-  std::atomic<int> ready{0};     // worker processes that take calls now
+  std::atomic<int> crashes{0};    // worker processes that ended by themselves
+  std::atomic<int> stuck{0};      // interpreters given up because a call did not stop
+  std::atomic<int> stuck_now{0};  // those of them that still occupy a thread of this process
+  std::atomic<int> restarts{0};   // interpreters started in place of such
+  std::atomic<int> ready{0};      // worker processes that take calls now
 };
 
 }  // namespace rxp

@@ -1,9 +1,11 @@
 #include "interpreter/runtime.h"
 
+#include <algorithm>
 #include <cstring>
 
 #include "buffer/exported.h"
 #include "interpreter/builtins.h"
+#include "platform/faults.h"
 #include "platform/platform.h"
 
 namespace rxp {
@@ -161,11 +163,13 @@ void Runtime::run_guest(const Stay& stay) {
     stay(lease);
     return;
   }
+  platform::enter_python_thread(fault_reporter_);
   PyThreadState* state = api_.PyThreadState_New(interpreter_);
   api_.PyEval_RestoreThread(state);
   stay(lease);
   api_.PyThreadState_Clear(state);
   api_.PyThreadState_DeleteCurrent();
+  platform::leave_python_thread(fault_reporter_);
   if (lease.after) lease.after();
 }
 
@@ -250,6 +254,7 @@ std::string Runtime::boot() {
 
   host_module_ = py.PyImport_ImportModule("rxjs_python._host");
   if (host_module_ == nullptr) return "rxjs_python cannot be imported: " + take_error_text(py);
+  report_faults();
   PyRef boot(py, py.PyObject_GetAttrString(host_module_, "boot"));
   PyRef signal(py, py.PyLong_FromLong(signal_));
   bool beside_node = options_.isolation == Isolation::kShared;
@@ -265,6 +270,22 @@ std::string Runtime::boot() {
     return "rxjs_python is not complete: " + take_error_text(py);
   }
   return "";
+}
+
+// A worker process has reports of its own (python/rxjs_python/_worker.py). faulthandler's function
+// is installed for the runtime's signal for as long as it takes to get hold of it: boot() puts
+// another there.
+void Runtime::report_faults() {
+  if (options_.isolation == Isolation::kProcess || signal_ <= 0) return;
+  const PythonApi& py = api_;
+  PyRef enable(py, py.PyObject_GetAttrString(host_module_, "enable_fault_reports"));
+  PyRef signal(py, py.PyLong_FromLong(signal_));
+  PyRef enabled(py, enable && signal
+                        ? py.PyObject_CallFunctionObjArgs(enable.get(), signal.get(), nullptr)
+                        : nullptr);
+  if (enabled.get() == py.True) fault_reporter_ = platform::add_fault_reporter(signal_);
+  py.PyErr_Clear();
+  platform::enter_python_thread(fault_reporter_);
 }
 
 void Runtime::set_home_poke(std::function<void()> poke) {
@@ -303,7 +324,14 @@ void Runtime::drain_reaper() {
 
 void Runtime::interrupt_thread(unsigned long ident, Decide decide) {
   std::lock_guard<std::mutex> lock(mutex_);
-  interrupts_.push_back({ident, std::move(decide)});
+  // One for each thread is enough, the latest: while C code holds the GIL none is taken.
+  auto earlier = std::find_if(interrupts_.begin(), interrupts_.end(),
+                              [&](const Interrupt& one) { return one.ident == ident; });
+  if (earlier == interrupts_.end()) {
+    interrupts_.push_back({ident, std::move(decide)});
+  } else {
+    earlier->decide = std::move(decide);
+  }
   if (!service_running_) {
     service_running_ = true;
     platform::start_thread([this] { run_service(); }, "python-service");

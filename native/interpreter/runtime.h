@@ -89,6 +89,7 @@ class Runtime {
   std::string inspect();
   std::string initialize_python();
   std::string boot();
+  void report_faults();
   void run_service();
 
   RuntimeOptions options_;
@@ -101,6 +102,7 @@ class Runtime {
   PyObject* result_encode_error_ = nullptr;
   pthread_t home_thread_{};
   int signal_ = -1;
+  int fault_reporter_ = -1;
   std::string error_;
   std::string error_code_;
 

@@ -43,9 +43,29 @@ void Tenant::serve() {
         continue;
       }
     }
-    interpreter_.run(*call);
+    if (state_is_here(*call)) interpreter_.run(*call);
     finished = call;
   }
+}
+
+bool Tenant::state_is_here(const Call& call) {
+  bool forgets = call.kind == CallKind::kForget;
+  if (!forgets && !call.stateful()) return true;
+  std::unique_lock<std::mutex> lock(seat_.states_mutex);
+  if (forgets) {
+    seat_.states.erase(call.handler);
+    seat_.lost_states.erase(call.handler);
+    return true;
+  }
+  if (seat_.lost_states.count(call.handler) == 0) {
+    seat_.states.insert(call.handler);
+    return true;
+  }
+  lock.unlock();
+  pool_.post_error(call.id, "ERR_PYTHON_STUCK",
+                   "the state of this handler was lost when its interpreter got stuck in a call "
+                   "that did not stop; make the handler anew");
+  return false;
 }
 
 // The result is posted before the call ends, so an interrupt in between finds it and does no harm:

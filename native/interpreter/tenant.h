@@ -19,6 +19,8 @@ class Tenant {
  private:
   void serve();
   Call* next_call(Call* finished);
+  // Keeps account of handlers' states. False when the call's is lost, which it has been told.
+  bool state_is_here(const Call& call);
 
   Pool& pool_;
   Runtime& runtime_;

@@ -2,6 +2,7 @@
 #include <elf.h>
 #include <fcntl.h>
 #include <link.h>
+#include <semaphore.h>
 #include <signal.h>
 #include <sys/file.h>
 #include <sys/mman.h>
@@ -196,6 +197,32 @@ int interrupt_signal(int ordinal) {
 
 void send_signal(pthread_t thread, int signal) { pthread_kill(thread, signal); }
 
+#if defined(__GLIBC__)
+namespace {
+
+// fflush() waits for every stream's lock, and C code that does not return may hold one for good, as
+// getchar() does while it waits. Then the process leaves without it.
+void flush_output() {
+  constexpr int kPatience = 1;  // seconds
+  static sem_t& done = *new sem_t;
+  sem_init(&done, 0, 0);
+  bool started = start_thread(
+      [] {
+        std::fflush(nullptr);
+        sem_post(&done);
+      },
+      "python-exit");
+  if (!started) return;
+  timespec until{};
+  clock_gettime(CLOCK_REALTIME, &until);
+  until.tv_sec += kPatience;
+  while (sem_timedwait(&done, &until) != 0 && errno == EINTR) {
+  }
+}
+
+}  // namespace
+#endif
+
 void install_exit_hook() {
 #if defined(__GLIBC__)
   // Not std::call_once: its parts come from Node's C++ library in some builds, and do not fit ours.
@@ -205,7 +232,7 @@ void install_exit_hook() {
   // join threads that Python still uses. Output is flushed, the exit code is kept.
   on_exit(
       [](int status, void*) {
-        std::fflush(nullptr);
+        flush_output();
         _exit(status);
       },
       nullptr);

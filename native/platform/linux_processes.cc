@@ -139,6 +139,19 @@ void kill_process(pid_t process) {
   kill(process, SIGKILL);
 }
 
+size_t resident_memory(pid_t process) {
+  char text[128] = {};
+  std::string path = "/proc/" + std::to_string(process) + "/statm";
+  int file = open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (file < 0) return 0;
+  ssize_t size = read(file, text, sizeof text - 1);
+  close(file);
+  if (size <= 0) return 0;
+  char* second = nullptr;  // pages in all, then those that are resident
+  std::strtoull(text, &second, 10);
+  return std::strtoull(second, nullptr, 10) * static_cast<size_t>(sysconf(_SC_PAGESIZE));
+}
+
 void wait_readable(int descriptor, int milliseconds) {
   pollfd place = {descriptor, POLLIN, 0};
   poll(&place, 1, milliseconds);

@@ -35,6 +35,9 @@ void signal_process(pid_t process, int signal);
 // Ends a process that has not been waited for, and what it started in its group.
 void kill_process(pid_t process);
 
+// The resident memory in bytes of a process that has not been waited for; 0 when it has ended.
+size_t resident_memory(pid_t process);
+
 // Waits until there is something to read, at most so many milliseconds.
 void wait_readable(int descriptor, int milliseconds);
 

@@ -80,6 +80,11 @@ void Child::kill() {
   if (process_ > 0) platform::kill_process(process_);
 }
 
+size_t Child::memory() {
+  std::lock_guard<std::mutex> lock(mutex_);
+  return process_ > 0 ? platform::resident_memory(process_) : 0;
+}
+
 bool Child::ended() {
   std::lock_guard<std::mutex> lock(mutex_);
   siginfo_t info{};

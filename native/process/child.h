@@ -34,6 +34,8 @@ class Child {
   // Any thread.
   void signal(int signal);
   void kill();
+  // Resident, in bytes; 0 when the process has ended.
+  size_t memory();
 
   // Becomes readable when the process ends; -1 on systems without such a thing.
   int descriptor() const { return descriptor_; }

@@ -76,7 +76,8 @@ bool RemoteInterpreter::feed() {
   if (call->kind == CallKind::kForget) {
     stateful_used_.erase(call->handler);
     state_lost_.erase(call->handler);
-  } else if (call->kind != CallKind::kControl && call->interpreter != kAnyInterpreter) {
+  } else if (call->kind != CallKind::kControl && call->interpreter != kAnyInterpreter &&
+             !call->keyed) {
     if (state_lost_.count(call->handler) != 0) {
       lock.unlock();
       post_error(call->id, crash_report("the state of this handler was lost when its worker "
@@ -135,6 +136,11 @@ void RemoteInterpreter::remove(std::vector<Outstanding>::iterator place) {
   outstanding_bytes_ -= place->bytes;
   outstanding_.erase(place);
   load_.store(static_cast<int>(outstanding_.size()), std::memory_order_relaxed);
+}
+
+size_t RemoteInterpreter::memory() {
+  std::lock_guard<std::mutex> lock(mutex_);
+  return child_ == nullptr ? 0 : child_->memory();
 }
 
 void RemoteInterpreter::abandon() {

@@ -30,6 +30,7 @@ class RemoteInterpreter final : public RemoteSeat,
   int load() const override { return load_.load(std::memory_order_relaxed); }
   CallQueue::Cancelled cancel(uint64_t ticket) override;
   void define(int32_t handler, const HandlerDefinition& definition) override;
+  size_t memory() override;
   void leave() override { nudge(); }
   void abandon() override;
 

@@ -29,15 +29,23 @@ struct Envelope;
 struct Call {
   int32_t id = 0;
   uint64_t ticket = 0;  // given by the queue, and never again; JavaScript uses ids again
+  int64_t began = 0;    // when it came to run (CallQueue::now); guarded by the queue
   int32_t handler = 0;
   int32_t interpreter = kAnyInterpreter;
-  int32_t count = 0;  // items in the batch
+  bool keyed = false;  // it would rather be run there, but leaves no state that it needs
+  int32_t count = 0;   // items in the batch
   CallKind kind = CallKind::kText;
   uint8_t deliveries = 0;            // to worker processes that ended before they had claimed it
   TextView text;                     // all items of this call, joined
   const int32_t* lengths = nullptr;  // `count` lengths in code units
   std::vector<Segment> segments;
   Envelope* envelope = nullptr;
+
+  // A batch for a handler that has its state in one interpreter.
+  bool stateful() const {
+    return interpreter != kAnyInterpreter && !keyed &&
+           (kind == CallKind::kText || kind == CallKind::kBinary);
+  }
 };
 
 // Several calls made in one turn of the JavaScript thread share one text, so that they cost one

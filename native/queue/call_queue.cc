@@ -10,8 +10,34 @@ namespace rxp {
 
 int CallQueue::add_seat() {
   std::lock_guard<std::mutex> lock(mutex_);
-  seats_.push_back(std::make_unique<Seat>());
-  return static_cast<int>(seats_.size()) - 1;
+  auto found = std::find_if(seats_.begin(), seats_.end(), [](auto& seat) { return seat->free; });
+  if (found == seats_.end()) found = seats_.insert(found, nullptr);
+  *found = std::make_unique<Seat>();
+  return static_cast<int>(found - seats_.begin());
+}
+
+void CallQueue::open_seat(int index) {
+  std::lock_guard<std::mutex> lock(mutex_);
+  Seat& seat = serving(index);
+  seat.opened = true;
+  if (seat.waiting && !common_.empty()) wake(seat);
+}
+
+void CallQueue::free_seat(int index) {
+  std::lock_guard<std::mutex> lock(mutex_);
+  seats_[static_cast<size_t>(index)]->free = true;
+}
+
+void CallQueue::hand_over(int from, int to) {
+  std::lock_guard<std::mutex> lock(mutex_);
+  auto& source = serving(from).own;
+  Seat& target = serving(to);
+  auto moved = std::stable_partition(source.begin(), source.end(),
+                                     [](const Call* call) { return !call->keyed; });
+  for (auto call = moved; call != source.end(); ++call) (*call)->interpreter = to;
+  target.own.insert(target.own.begin(), moved, source.end());
+  source.erase(moved, source.end());
+  if (target.waiting && !target.own.empty()) wake(target);
 }
 
 void CallQueue::wake(Seat& seat) {
@@ -32,14 +58,14 @@ void CallQueue::push(Envelope* envelope) {
       common_.push_back(&call);
       common++;
     } else {
-      Seat& seat = *seats_[static_cast<size_t>(call.interpreter)];
+      Seat& seat = serving(call.interpreter);
       seat.own.push_back(&call);
       if (seat.waiting) wake(seat);
     }
   }
   for (auto& seat : seats_) {
     if (common == 0) break;
-    if (!seat->waiting || seat->closed) continue;
+    if (!seat->waiting || seat->closed || !seat->opened) continue;
     wake(*seat);
     common--;
   }
@@ -47,11 +73,24 @@ void CallQueue::push(Envelope* envelope) {
 
 Call* CallQueue::pop(Seat& seat) {
   std::deque<Call*>& queue = seat.own.empty() ? common_ : seat.own;
-  if (queue.empty() || (seat.closed && &queue == &common_)) return nullptr;
+  if (queue.empty()) return nullptr;
+  if (&queue == &common_ && (seat.closed || !seat.opened)) return nullptr;
   Call* call = queue.front();
   queue.pop_front();
+  call->began = now();
   seat.running.push_back(call);
   return call;
+}
+
+int64_t CallQueue::now() {
+  auto time = std::chrono::steady_clock::now().time_since_epoch();
+  return std::chrono::duration_cast<std::chrono::nanoseconds>(time).count();
+}
+
+void CallQueue::drop(Seat& seat, Call* call) {
+  auto& running = seat.running;
+  auto place = running.erase(std::find(running.begin(), running.end(), call));
+  if (place == running.begin() && place != running.end()) (*place)->began = now();
 }
 
 Call* CallQueue::next(int index, Call* finished) {
@@ -60,6 +99,7 @@ Call* CallQueue::next(int index, Call* finished) {
   {
     std::lock_guard<std::mutex> lock(mutex_);
     Seat& seat = *seats_[static_cast<size_t>(index)];
+    if (finished != nullptr) count(seat, *finished, now());
     seat.running.clear();
     watched = watchers_ > 0;
     call = pop(seat);
@@ -110,8 +150,9 @@ void CallQueue::finish(int index, Call* call) {
   bool watched = false;
   {
     std::lock_guard<std::mutex> lock(mutex_);
-    auto& running = seats_[static_cast<size_t>(index)]->running;
-    running.erase(std::find(running.begin(), running.end(), call));
+    Seat& seat = *seats_[static_cast<size_t>(index)];
+    if (seat.running.front() == call) count(seat, *call, now());
+    drop(seat, call);
     watched = watchers_ > 0;
   }
   if (watched) idle_.notify_all();
@@ -122,7 +163,7 @@ void CallQueue::give_back(int index, const std::vector<Call*>& calls) {
   std::lock_guard<std::mutex> lock(mutex_);
   Seat& seat = *seats_[static_cast<size_t>(index)];
   for (auto call = calls.rbegin(); call != calls.rend(); ++call) {
-    seat.running.erase(std::find(seat.running.begin(), seat.running.end(), *call));
+    drop(seat, *call);
     ((*call)->interpreter == kAnyInterpreter ? common_ : seat.own).push_front(*call);
   }
 }
@@ -147,6 +188,80 @@ bool CallQueue::seat_closed(int seat) const {
   return place.closed && place.own.empty();
 }
 
+int CallQueue::resolved(int index) const {
+  for (;;) {
+    int successor = seats_[static_cast<size_t>(index)]->successor;
+    if (successor < 0) return index;
+    index = successor;
+  }
+}
+
+int CallQueue::resolve(int seat) const {
+  std::lock_guard<std::mutex> lock(mutex_);
+  return resolved(seat);
+}
+
+int CallQueue::replace_seat(int index, uint64_t ticket) {
+  std::lock_guard<std::mutex> lock(mutex_);
+  Seat& seat = *seats_[static_cast<size_t>(index)];
+  bool runs = std::any_of(seat.running.begin(), seat.running.end(),
+                          [&](Call* call) { return call->ticket == ticket; });
+  if (!runs || seat.closed) return -1;
+  seats_.push_back(std::make_unique<Seat>());
+  seats_.back()->own.swap(seat.own);
+  seats_.back()->opened = seat.opened;
+  seat.closed = true;
+  seat.successor = static_cast<int>(seats_.size()) - 1;
+  return seat.successor;
+}
+
+bool CallQueue::merge_seat(int index) {
+  std::lock_guard<std::mutex> lock(mutex_);
+  Seat& seat = *seats_[static_cast<size_t>(index)];
+  seat.closed = true;
+  for (size_t i = 0; i < seats_.size(); i++) {
+    Seat& other = *seats_[i];
+    if (other.closed || !other.opened) continue;
+    other.own.insert(other.own.end(), seat.own.begin(), seat.own.end());
+    seat.own.clear();
+    seat.successor = static_cast<int>(i);
+    if (other.waiting && !other.own.empty()) wake(other);
+    return true;
+  }
+  seat.orphan = true;
+  return false;
+}
+
+std::vector<int> CallQueue::adopt_orphans(int index) {
+  std::lock_guard<std::mutex> lock(mutex_);
+  Seat& seat = *seats_[static_cast<size_t>(index)];
+  std::vector<int> orphans;
+  for (size_t i = 0; i < seats_.size(); i++) {
+    Seat& orphan = *seats_[i];
+    if (!orphan.orphan) continue;
+    orphan.orphan = false;
+    orphan.successor = index;
+    seat.own.insert(seat.own.end(), orphan.own.begin(), orphan.own.end());
+    orphan.own.clear();
+    orphans.push_back(static_cast<int>(i));
+  }
+  return orphans;
+}
+
+CallQueue::Running CallQueue::find_running(int32_t id) const {
+  std::lock_guard<std::mutex> lock(mutex_);
+  return locate(id);
+}
+
+CallQueue::Running CallQueue::locate(int32_t id) const {
+  for (size_t i = 0; i < seats_.size(); i++) {
+    for (const Call* call : seats_[i]->running) {
+      if (call->id == id) return {static_cast<int>(i), call->ticket, call->handler};
+    }
+  }
+  return {};
+}
+
 CallQueue::Cancelled CallQueue::cancel(int32_t id, int* running_seat, uint64_t* ticket) {
   std::unique_lock<std::mutex> lock(mutex_);
   auto remove_from = [&](std::deque<Call*>& queue) -> Call* {
@@ -165,15 +280,10 @@ CallQueue::Cancelled CallQueue::cancel(int32_t id, int* running_seat, uint64_t* 
     removed->envelope->finish_one();
     return Cancelled::kRemoved;
   }
-  for (size_t i = 0; i < seats_.size(); i++) {
-    for (Call* call : seats_[i]->running) {
-      if (call->id != id) continue;
-      *running_seat = static_cast<int>(i);
-      *ticket = call->ticket;
-      return Cancelled::kRunning;
-    }
-  }
-  return Cancelled::kNotFound;
+  Running running = locate(id);
+  *running_seat = running.seat;
+  *ticket = running.ticket;
+  return running.seat < 0 ? Cancelled::kNotFound : Cancelled::kRunning;
 }
 
 std::vector<int32_t> CallQueue::clear(bool keep_control) {
@@ -197,6 +307,34 @@ std::vector<int32_t> CallQueue::clear(bool keep_control) {
     call->envelope->finish_one();
   }
   return ids;
+}
+
+void CallQueue::count(Seat& seat, const Call& call, int64_t time) {
+  if (!is_batch(call)) return;
+  seat.done.batches++;
+  seat.done.items += call.count;
+  seat.done.busy += time - call.began;
+}
+
+CallQueue::Load CallQueue::load(int index) const {
+  std::lock_guard<std::mutex> lock(mutex_);
+  const Seat& seat = *seats_[static_cast<size_t>(resolved(index))];
+  Load load = seat.done;
+  if (!seat.running.empty() && is_batch(*seat.running.front())) {
+    load.busy += now() - seat.running.front()->began;
+  }
+  load.waiting = seat.own.size();
+  return load;
+}
+
+int64_t CallQueue::runs_for(int32_t id) const {
+  std::lock_guard<std::mutex> lock(mutex_);
+  for (auto& seat : seats_) {
+    if (!seat->running.empty() && seat->running.front()->id == id) {
+      return now() - seat->running.front()->began;
+    }
+  }
+  return -1;
 }
 
 uint64_t CallQueue::running(int seat) const {

@@ -17,8 +17,15 @@ namespace rxp {
 
 class CallQueue {
  public:
-  // Adds a seat and returns its index. A seat is one interpreter's place at the queue.
+  // Adds a seat and returns its index, which may be one that was free. A seat is one interpreter's
+  // place at the queue. Until it is opened it gets only what is meant for it.
   int add_seat();
+  void open_seat(int seat);
+  // The seat is closed and its interpreter has left: its index may be used again.
+  void free_seat(int seat);
+  // Moves the keyed calls that wait for one seat to another, in their order, before what waits
+  // there.
+  void hand_over(int from, int to);
 
   // Takes ownership of the envelope; its calls come out in order.
   void push(Envelope* envelope);
@@ -43,12 +50,40 @@ class CallQueue {
   void close_seat(int seat);
   bool seat_closed(int seat) const;
 
+  // For a seat whose interpreter does not come back from the call with this ticket: closes the seat
+  // and adds one that takes over what is meant for it, now and later. Returns the new seat, or -1
+  // when the call has ended or the seat is closed.
+  int replace_seat(int seat, uint64_t ticket);
+  // Closes a seat and hands what is meant for it to another that is open. False when there is none:
+  // then it is an orphan, and its calls stay.
+  bool merge_seat(int seat);
+  // Lets a seat serve the orphans, too, and returns them.
+  std::vector<int> adopt_orphans(int seat);
+  // The seat that serves the calls for this one.
+  int resolve(int seat) const;
+
   enum class Cancelled { kNotFound, kRemoved, kRunning };
   // Removes a waiting call (its envelope part is freed), or names the seat that runs it, and its
   // ticket.
   Cancelled cancel(int32_t id, int* seat, uint64_t* ticket);
+  struct Running {
+    int seat = -1;  // none runs it
+    uint64_t ticket = 0;
+    int32_t handler = 0;
+  };
+  Running find_running(int32_t id) const;
   // Removes every waiting call, except control calls when `keep_control`. Returns their ids.
   std::vector<int32_t> clear(bool keep_control);
+  // What a seat has done since it was added, and how much waits for it alone.
+  struct Load {
+    int64_t batches = 0;
+    int64_t items = 0;
+    int64_t busy = 0;  // nanoseconds, those of a batch that still runs included
+    size_t waiting = 0;
+  };
+  Load load(int seat) const;
+  // How long a call has been running, in nanoseconds; -1 when it waits, or is not here (any more).
+  int64_t runs_for(int32_t id) const;
   // The ticket of the call that a seat runs (the oldest of several), 0 when it waits.
   uint64_t running(int seat) const;
   size_t waiting() const;
@@ -59,12 +94,28 @@ class CallQueue {
   struct Seat {
     std::deque<Call*> own;
     std::condition_variable wake;
-    std::vector<Call*> running;
+    std::vector<Call*> running;  // the first one runs, others wait elsewhere for it to end
     bool waiting = false;
     bool poked = false;
     bool closed = false;
+    bool orphan = false;
+    int successor = -1;   // the seat that serves this one's calls since it was given up
+    bool opened = false;  // takes calls that are meant for any seat
+    bool free = false;
+    Load done;
   };
+  Seat& serving(int index) { return *seats_[static_cast<size_t>(resolved(index))]; }
+  int resolved(int index) const;
+  Running locate(int32_t id) const;
+  static int64_t now();
+  static bool is_batch(const Call& call) {
+    return call.kind == CallKind::kText || call.kind == CallKind::kBinary;
+  }
+  // Counts a call that has come to its end.
+  static void count(Seat& seat, const Call& call, int64_t time);
   Call* pop(Seat& seat);
+  // Takes a call off those that the seat holds; the one behind it runs from now on.
+  void drop(Seat& seat, Call* call);
   void wake(Seat& seat);
   void spin();
 

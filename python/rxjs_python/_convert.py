@@ -29,11 +29,15 @@ _ADVICE = {
 }
 
 
+_imported: Any = None
+
+
 def _numpy() -> Any:
-    numpy = sys.modules.get("numpy")
-    if numpy is not None:
-        return numpy
+    global _imported
+    if _imported is not None:
+        return _imported
     try:
+        # Not sys.modules: there it also is while another thread is still importing it.
         import numpy
     except ModuleNotFoundError as error:
         if error.name != "numpy":
@@ -44,6 +48,7 @@ def _numpy() -> Any:
             f"Install it there ({sys.executable} -m pip install numpy), "
             "or name it in the option `requirements`.",
         ) from None
+    _imported = numpy
     return numpy
 
 

@@ -95,20 +95,20 @@ def _import_deep_bound() -> None:
         sys.setdlopenflags(flags)
 
 
-def enable_fault_reports() -> None:
-    """Prints every Python thread's stack to the real standard error when the process crashes.
+def enable_fault_reports(signal_number: int) -> bool:
+    """Lets faulthandler install its function for a signal, and says whether it did.
 
-    Not part of boot(): faulthandler takes SIGSEGV from V8, which needs it to turn a WebAssembly
-    access out of bounds into an exception. With nothing in between, such an exception ends the
-    process. The caller must first be ready to pass faults of JavaScript's threads back to V8.
+    The native core takes that function from there, and calls it when the process crashes
+    (native/platform/faults.h). Not faulthandler.enable(), which takes SIGSEGV from V8, who needs it
+    to turn a WebAssembly access out of bounds into an exception.
     """
-    import faulthandler
+    try:
+        import faulthandler
 
-    if not faulthandler.is_enabled():
-        try:
-            faulthandler.enable(file=2, all_threads=True)
-        except (OSError, RuntimeError, ValueError):
-            pass  # standard error is closed: there is nowhere to print to
+        faulthandler.register(signal_number, file=2, all_threads=True, chain=False)
+    except (ImportError, AttributeError, OSError, RuntimeError, ValueError):
+        return False
+    return True
 
 
 def _number(text: str) -> float:

@@ -1,5 +1,9 @@
+import assert from 'node:assert/strict'
+import { openPool } from '../fixtures/modes'
+import { processesOf, waitForEnd } from '../lifecycle/processes'
 import { StepRunner } from '../lifecycle/runner'
 import type { Step } from '../lifecycle/steps'
+import { waysToEnd } from '../lifecycle/ways'
 
 /** What Python is in the middle of. */
 const BUSY: Record<string, Step[]> = {
@@ -11,17 +15,30 @@ const BUSY: Record<string, Step[]> = {
   'writing into shared memory': [['start', 'a', 'write', 'shared-memory', 'array']],
 }
 
-describe('leaving in the middle of a call, in processes of their own', function () {
-  // On a machine that is busy with other things a child may run into its time limit.
-  this.retries(2)
-  let runner: StepRunner
-  before(async function () {
+describe('the processes of a round', () => {
+  it('are found while they run, and gone when their pool has closed', async function () {
     this.timeout(300_000)
+    const mark = `mark of test ${process.pid}`
+    const pool = await openPool({ isolation: 'process', size: 2, env: { RXJS_PYTHON_ROUND: mark } })
+    assert.equal(processesOf(mark).length, 2)
+    await pool.close()
+    assert.deepEqual(await waitForEnd(() => processesOf(mark)), [])
+  })
+})
+
+describe('leaving in the middle of a call, in processes of their own', function () {
+  this.timeout(0) // each child has a time limit of its own
+  let runner: StepRunner
+  before(async () => {
     runner = await StepRunner.make()
   })
   after(() => runner?.remove())
 
   for (const isolation of ['shared', 'namespace', 'process'] as const) {
+    for (const { title, steps, expected } of waysToEnd(12)) {
+      it(`${title} (${isolation})`, () => runner.run(steps(['pause', 5]), { ...expected, isolation }))
+    }
+
     for (const [title, busy] of Object.entries(BUSY)) {
       it(`process.exit(3) during ${title} (${isolation})`, () =>
         runner.run([['open', 'a'], ...busy, ['exit', 3]], { isolation, code: 3 }))
@@ -34,19 +51,5 @@ describe('leaving in the middle of a call, in processes of their own', function 
       ]
       return runner.run([['open', 'a', 2], ...busy, ['exit', 0]], { isolation, leaves: true })
     })
-
-    it(`an uncaught exception in the middle of a call (${isolation})`, () =>
-      runner.run([['open', 'a'], ['start', 'a', 'blas', []], ['throw']], {
-        isolation,
-        code: 1,
-        stderr: /Error: thrown on purpose/,
-      }))
-
-    it(`an unhandled rejection in the middle of a call (${isolation})`, () =>
-      runner.run([['open', 'a'], ['start', 'a', 'loop', []], ['reject']], {
-        isolation,
-        code: 1,
-        stderr: /Error: rejected on purpose/,
-      }))
   }
 })

@@ -148,6 +148,14 @@ withPool('handlers and their pools', (test) => {
     await sum.close()
   })
 
+  it('take no number of their own where the seed cannot be carried', async () => {
+    await using pool = await openPool()
+    const numberOf = (seed: unknown) => (pool.handler('seen', { mode: 'scan', seed }) as unknown as { id: number }).id
+    assert.equal(numberOf(1), 0)
+    for (let i = 0; i < 3; i++) assert.throws(() => numberOf(new Map()), { code: 'ERR_ITEM_ENCODE' })
+    assert.equal(numberOf(1), 1)
+  })
+
   it('take any value that the codec json carries as the seed of a scan', async () => {
     const keep = (seed: unknown) => test.pool.handler('lambda state, item: state').variant('scan', { seed }).call([0])
     for (const seed of [

@@ -36,6 +36,22 @@ inEachMode('options of call', (test) => {
     assert.deepEqual(await echo.call([2]), [2])
   })
 
+  it('runTimeout counts from when the call comes to run', async () => {
+    const source = 'import time\ndef handle(state, item):\n  time.sleep(item)\n  return item'
+    const scan = test.pool.handler<number, number>({ source }).variant('scan')
+    await scan.call([])
+    // All three wait for the same interpreter, the third one for longer than the limit.
+    const calls = [0.1, 0.1, 0.1].map((seconds) => scan.call([seconds], { runTimeout: 180 }))
+    assert.deepEqual(await Promise.all(calls), [[0.1], [0.1], [0.1]])
+    const [quick, slow] = [scan.call([0.1], { runTimeout: 180 }), scan.call([30], { runTimeout: 180 })]
+    const start = performance.now()
+    const error = await failsWith(slow, PythonTimeoutError, 'ERR_TIMEOUT')
+    assert.ok(performance.now() - start > 270, 'the limit of the second began with the end of the first')
+    assert.equal(error.timeout, 180)
+    assert.deepEqual(await quick, [0.1])
+    await scan.close()
+  })
+
   it('signal ends a call that waits, and one that runs', async () => {
     const handler = test.pool.handler<number, number>('flow:slow_on_13')
     await handler.call([])

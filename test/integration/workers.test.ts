@@ -83,57 +83,36 @@ const WAYS: Record<string, Step[]> = {
     ['terminate', 'one'],
     ['join', 'two', 0],
   ],
-  'the addon loads again in a new Worker when the first has gone': [
-    [
-      'repeat',
-      3,
-      [
-        ['worker', 'one', ROUND],
-        ['join', 'one', 0],
-      ],
-    ],
-    ['copies', 1],
-    ['open', 'a'],
-    ['check', 'a', 'matrix'],
-  ],
-  '30 Workers that open and close a pool': [
-    [
-      'repeat',
-      10,
-      [
-        ['worker', 'one', [['say'], ...ROUND]],
-        ['worker', 'two', [['say'], ...ROUND]],
-        ['worker', 'three', [['say'], ...ROUND]],
-        ['join', 'one', 0],
-        ['join', 'two', 0],
-        ['join', 'three', 0],
-      ],
-    ],
-    ['copies', 3],
-  ],
-  'the process exits while a Worker is in the middle of a call': [
-    ['worker', 'one', [['open', 'w'], ['start', 'w', 'blas', []], ['say'], ['pause', 10_000]]],
-    ['open', 'a'],
-    ['start', 'a', 'blas', []],
-    ['exit', 0],
-  ],
 }
 
 describe('pools in worker threads, in processes of their own', function () {
-  // On a machine that is busy with other things a child may run into its time limit.
-  this.retries(2)
+  this.timeout(0) // each child has a time limit of its own
   let runner: StepRunner
-  before(async function () {
-    this.timeout(300_000)
+  before(async () => {
     runner = await StepRunner.make()
   })
   after(() => runner?.remove())
 
   for (const isolation of ['shared', 'namespace', 'process'] as const) {
     for (const [title, steps] of Object.entries(WAYS)) {
-      const leaves = steps.at(-1)?.[0] === 'exit'
-      it(`${title} (${isolation})`, () => runner.run(steps, { isolation, leaves }))
+      it(`${title} (${isolation})`, () => runner.run(steps, { isolation }))
     }
+
+    it(`signals are for the main thread: a Worker is told so (${isolation})`, () =>
+      runner.run(
+        [
+          [
+            'worker',
+            'one',
+            [
+              ['open', 'w'],
+              ['close-on-signal', 'w'],
+            ],
+          ],
+          ['join', 'one', 99],
+        ],
+        { isolation, stderr: /OptionError.*signals reach the main thread alone/ },
+      ))
 
     for (const [title, busy] of Object.entries(BUSY)) {
       it(`worker.terminate() during ${title}, while the main thread uses its own pool (${isolation})`, () =>

@@ -6,11 +6,14 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads'
-import { type CodecName, type Handler, PythonPool, type RxjsPythonError } from '../../lib/index'
+import { interval, lastValueFrom, tap } from 'rxjs'
+import { type CodecName, type Handler, mapPython, PythonPool, type RxjsPythonError } from '../../lib/index'
 import { packageRoot } from '../../lib/package-root'
 import type { Items, Setting, Step } from './steps'
 
-const { python, isolation, steps } = (isMainThread ? JSON.parse(process.argv[2]!) : workerData) as Setting
+const { python, isolation, steps, round = '' } = (isMainThread ? JSON.parse(process.argv[2]!) : workerData) as Setting
+
+const setting = { python, isolation, env: { RXJS_PYTHON_ROUND: round } }
 
 class OpenPool {
   readonly started: Promise<unknown>[] = []
@@ -18,6 +21,7 @@ class OpenPool {
   private waiting: (() => void) | undefined
   private resting: Promise<void> | undefined
   private busy = false
+  streamed: Promise<void> | undefined
 
   constructor(readonly pool: PythonPool) {
     pool.on('stdout', (text) => {
@@ -64,6 +68,24 @@ class OpenPool {
     }
   }
 
+  /** Items until the source is stopped; `streamed` resolves when all that were taken have come out. */
+  stream(): Promise<void> {
+    let taken = 0
+    let given = 0
+    return new Promise<void>((begun) => {
+      const results = interval(1).pipe(
+        tap(() => taken++),
+        mapPython(this.handler('identity'), { batch: 4 }),
+        tap((item) => {
+          assert.equal(item, given++)
+          begun()
+        }),
+      )
+      this.streamed = lastValueFrom(results).then(() => assert.equal(given, taken))
+      this.streamed.catch(() => {}) // whoever waits for it hears of it
+    })
+  }
+
   keepBusy(): void {
     this.busy = true
     this.resting = (async () => {
@@ -99,7 +121,7 @@ function poolOf(name: string): OpenPool {
 }
 
 function startWorker(name: string, steps: Step[]): Promise<unknown> {
-  const worker = new Worker(__filename, { workerData: { python, isolation, steps } satisfies Setting })
+  const worker = new Worker(__filename, { workerData: { python, isolation, steps, round } satisfies Setting })
   const said = new Promise((resolve) => worker.once('message', resolve))
   const ended = new Promise<number>((resolve, reject) => {
     worker.once('exit', resolve)
@@ -107,6 +129,14 @@ function startWorker(name: string, steps: Step[]): Promise<unknown> {
   })
   workers.set(name, { worker, ended })
   return Promise.race([said, ended])
+}
+
+/** What the process says before it leaves on a signal: only where nothing was lost. */
+async function closed(pool: OpenPool): Promise<void> {
+  await pool.streamed
+  await pool.settle()
+  assert(pool.pool.closed)
+  console.log('drained')
 }
 
 function copiesOfPython(): number {
@@ -118,7 +148,7 @@ async function run(step: Step): Promise<unknown> {
   switch (step[0]) {
     case 'open': {
       const path = join(packageRoot, 'test', 'lifecycle')
-      const pool = await PythonPool.open({ python, isolation, path, size: step[2] ?? 1 })
+      const pool = await PythonPool.open({ ...setting, path, size: step[2] ?? 1 })
       return pools.set(step[1], new OpenPool(pool))
     }
     case 'check':
@@ -127,6 +157,15 @@ async function run(step: Step): Promise<unknown> {
       return poolOf(step[1]).start(step[2], step[3], step[4])
     case 'settle':
       return poolOf(step[1]).settle(step[2])
+    case 'stream':
+      return poolOf(step[1]).stream()
+    case 'drained':
+      assert(poolOf(step[1]).streamed, 'there is no stream')
+      return poolOf(step[1]).streamed
+    case 'close-on-signal':
+      return poolOf(step[1]).pool.closeOnSignal({ onDrained: () => closed(poolOf(step[1])) })
+    case 'kill':
+      return process.kill(process.pid, step[1])
     case 'close':
       return poolOf(step[1]).pool.close()
     case 'destroy':

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
+import { randomUUID } from 'node:crypto'
 import { once } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { mkdir } from 'node:fs/promises'
@@ -7,19 +8,24 @@ import { join } from 'node:path'
 import { build } from 'tsup'
 import { packageRoot } from '../../lib/package-root'
 import { testPython } from '../fixtures/python'
+import { processesOf, waitForEnd } from './processes'
 import type { Setting, Step } from './steps'
 
 /** How often each list of steps runs. */
 export const ROUNDS = Number(process.env.RXJS_PYTHON_ROUNDS ?? 1)
 /** Rounds at the same time. */
 const AT_ONCE = 2
-/** Milliseconds that a child process may take; far above what any of them needs. */
-const LIMIT = 30_000
+/** Milliseconds that a child process may take; far above what any of them needs, on a machine that is busy, too. */
+const LIMIT = 300_000
 
 export interface Expectation {
   isolation: Setting['isolation']
   /** The exit code (default 0). */
   code?: number
+  /** The signal that ends it, in place of an exit code. */
+  signal?: NodeJS.Signals
+  /** What standard output holds beside that all steps are done. */
+  stdout?: RegExp
   /** What standard error holds; without it, standard error is empty. */
   stderr?: RegExp
   /** Whether the program leaves before its last step is done. */
@@ -65,8 +71,12 @@ export class StepRunner {
     await Promise.all(Array.from({ length: Math.min(AT_ONCE, ROUNDS) }, lane))
   }
 
-  private async runOnce(steps: Step[], { isolation, code = 0, stderr, leaves = code !== 0 }: Expectation) {
-    const setting: Setting = { python: this.python, isolation, steps }
+  /** Runs the steps in one child process, which must end as expected and leave no process of its own behind. */
+  async runOnce(steps: Step[], expected: Expectation): Promise<void> {
+    const { isolation, signal: ending = null, code = ending === null ? 0 : null, stdout, stderr } = expected
+    const { leaves = code !== 0 } = expected
+    const round = randomUUID()
+    const setting: Setting = { python: this.python, isolation, steps, round }
     const program = join(this.folder, 'program.cjs')
     const child = spawn(process.execPath, ['--enable-source-maps', program, JSON.stringify(setting)], {
       stdio: ['ignore', 'pipe', 'pipe'],
@@ -78,13 +88,20 @@ export class StepRunner {
       late = true
       child.kill('SIGKILL')
     }, LIMIT)
-    const [status, signal] = await once(child, 'close')
+    // A worker process has standard output of its own: a child that left is told by its end, not by that of its pipes.
+    const closed = once(child, 'close')
+    const [status, signal] = await once(child, 'exit')
     clearTimeout(limit)
+    const orphans = await waitForEnd(() => processesOf(round))
+    if (orphans.length > 0) for (const { pid } of orphans) process.kill(pid, 'SIGKILL')
+    await closed
     const said = `\n${output.stdout}\n${output.stderr}`
     assert(!late, `it hung${said}`)
-    assert.equal(signal, null, `it was ended by ${signal}${said}`)
+    assert.deepEqual(orphans, [], `it left processes behind${said}`)
+    assert.equal(signal, ending, `it was ended by ${signal}${said}`)
     assert.equal(status, code, `exit code${said}`)
     if (!leaves) assert.match(output.stdout, /all steps done/, said)
+    if (stdout !== undefined) assert.match(output.stdout, stdout, said)
     if (stderr === undefined) assert.equal(output.stderr, '')
     else assert.match(output.stderr, stderr)
   }

@@ -13,6 +13,14 @@ export type Step =
   | ['start', pool: string, handler: string, items: Items, codec?: CodecName]
   /** Waits for the calls that were started; they succeed, or all fail with this code. */
   | ['settle', pool: string, code?: string]
+  /** Streams items through the pool beside the steps that follow, until its source is stopped. */
+  | ['stream', pool: string]
+  /** Waits for the stream's end; everything that it took must have come out. */
+  | ['drained', pool: string]
+  /** Leaves on a signal, once the pool has drained. */
+  | ['close-on-signal', pool: string]
+  /** Sends a signal to the process itself. */
+  | ['kill', signal: NodeJS.Signals]
   | ['close', pool: string]
   | ['destroy', pool: string]
   /** Checks the pool over and over, beside the steps that follow, until `rest`. */
@@ -39,4 +47,6 @@ export interface Setting {
   python: string
   isolation: 'shared' | 'namespace' | 'process'
   steps: Step[]
+  /** Told to the worker processes in `RXJS_PYTHON_ROUND`, so that those that are left behind can be found. */
+  round?: string
 }

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import queue
 import re
+import select
 import socket
+import subprocess
+import sys
 import threading
 import time
 from typing import Any
@@ -56,6 +60,48 @@ def recv(batch: list[Any]) -> list[Any]:
     with ours, theirs:
         _begin()
         ours.recv(1)
+    return batch
+
+
+def wait_readable(batch: list[Any]) -> list[Any]:
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        _begin()
+        select.select([ours], [], [])
+    return batch
+
+
+def read_pipe(batch: list[Any]) -> list[Any]:
+    """Input that does not come, as input() waits for it."""
+    reader, writer = os.pipe()
+    try:
+        with open(reader, encoding="ascii") as lines:
+            _begin()
+            return [lines.readline()]
+    finally:
+        os.close(writer)
+
+
+def wait_process(batch: list[Any]) -> list[Any]:
+    command = [sys.executable, "-c", "import time; time.sleep(3600)"]
+    with subprocess.Popen(command) as process:
+        try:
+            _begin()
+            process.wait()
+        finally:
+            process.kill()
+    return batch
+
+
+def join(batch: list[Any]) -> list[Any]:
+    end = threading.Event()
+    thread = threading.Thread(target=end.wait)
+    thread.start()
+    try:
+        _begin()
+        thread.join()
+    finally:
+        end.set()
     return batch
 
 

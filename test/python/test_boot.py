@@ -114,13 +114,20 @@ answer([native.logged, time.time() * 1000, native.written, len(sys.meta_path)])
 
     def test_fault_reports_name_the_python_line(self) -> None:
         result = run_python(
-            PRELUDE + "_host.boot(native, SIGNAL, False)\n"
-            "assert not __import__('faulthandler').is_enabled()\n"
-            "_host.enable_fault_reports()\nimport ctypes\n"
-            "def crash(): os.kill(os.getpid(), signal.SIGSEGV)\ncrash()\n"
+            PRELUDE + "assert _host.enable_fault_reports(signal.SIGUSR2)\n"
+            "def crash(): os.kill(os.getpid(), signal.SIGUSR2)\ncrash()\n"
         )
-        self.assertEqual(result.returncode, -11)
+        self.assertEqual(result.returncode, 0)
         self.assertIn("in crash", result.stderr)
+
+    def test_fault_reports_leave_the_signals_of_crashes_alone(self) -> None:
+        result = run_python(
+            PRELUDE + "assert _host.enable_fault_reports(SIGNAL)\n"
+            "_host.boot(native, SIGNAL, False)\n"
+            "refused = not _host.enable_fault_reports(signal.SIGSEGV)\n"
+            "answer([refused, __import__('faulthandler').is_enabled()])\n"
+        )
+        self.assertEqual(result.stdout, "[true, false]", result.stderr)
 
 
 @unittest.skipUnless(sys.platform == "linux", "interrupts are sent as real-time signals on Linux")
@@ -161,6 +168,13 @@ except _host.Interrupted as error:
             code, *took = self.run_interrupted(work)
             self.assertEqual(code, "ERR_INTERRUPTED", work)
             self.assertLess(took[0], 1, work)
+
+    def test_a_wait_for_another_process_stops_without_a_pause(self) -> None:
+        start = "__import__('subprocess').Popen([sys.executable, '-c', 'input()'], stdin=-1)"
+        for work in (f"{start}.wait()", f"{start}.communicate()"):
+            code, *took = self.run_interrupted(work)
+            self.assertEqual(code, "ERR_INTERRUPTED", work)
+            self.assertLess(took[0], 0.2, work)
 
     def test_except_exception_does_not_swallow_it(self) -> None:
         work = "exec('try:\\n  time.sleep(60)\\nexcept Exception:\\n  pass')"

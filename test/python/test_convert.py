@@ -35,6 +35,20 @@ def encode(value: object) -> object:
 
 @needs_numpy
 class ToArray(unittest.TestCase):
+    def test_waits_while_another_thread_imports_numpy(self) -> None:
+        result = run_python(
+            """
+            import sys, threading
+            from rxjs_python import _convert
+            importing = threading.Thread(target=lambda: __import__("numpy"))
+            importing.start()
+            while "numpy" not in sys.modules:
+                pass
+            print(_convert.to_array(bytearray(8), "<f8"))
+            """
+        )
+        self.assertEqual((result.stdout, result.returncode), ("[0.]\n", 0), result.stderr)
+
     def test_every_type_without_a_copy(self) -> None:
         for code in DTYPES:
             data = bytearray(16)

@@ -1,6 +1,7 @@
 import { PythonAbortError } from '../../lib/errors'
 import type { CallOptions, CodecName, Handler, HandlerMode } from '../../lib/pool/handler'
 import type { PythonPool } from '../../lib/pool/pool'
+import { type OpenStream, Streams } from '../../lib/pool/streams'
 
 /** A call that waits for the test to answer it. */
 export interface FakeCall {
@@ -28,6 +29,8 @@ export class FakeHandler implements Handler<unknown, unknown> {
   readonly calls: FakeCall[] = []
   readonly variants: FakeHandler[] = []
   readonly seeds: unknown[] = []
+  /** The streams that use it. */
+  readonly streams = new Streams()
   running = 0
   mostRunning = 0
   measured = 0
@@ -36,7 +39,10 @@ export class FakeHandler implements Handler<unknown, unknown> {
   constructor(readonly given: FakeOptions = {}) {
     this.mode = given.mode ?? 'map'
     this.codec = given.codec ?? 'string'
-    this.pool = { size: given.size ?? 1 } as unknown as PythonPool
+    this.pool = {
+      size: given.size ?? 1,
+      join: (stream: OpenStream) => this.streams.add(stream),
+    } as unknown as PythonPool
   }
 
   call(items: readonly unknown[], options: CallOptions = {}): Promise<unknown[]> {

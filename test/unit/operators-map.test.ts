@@ -131,7 +131,7 @@ describe('mapPython: batches', () => {
     await settle(1)
     send(2)
     await settle(1)
-    assert.equal(calls[0]!.options.timeout, 250)
+    assert.equal(calls[0]!.options.runTimeout, 250)
     assert.ok(calls[0]!.options.signal)
     assert.equal(calls[0]!.options, calls[1]!.options)
   })

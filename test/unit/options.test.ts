@@ -30,6 +30,8 @@ describe('pool options', () => {
       path: [],
       requirements: undefined,
       size: { min: 1, max: 1 },
+      idleAfter: 10_000,
+      recycleAfter: undefined,
       isolation: 'auto',
       onCrash: 'fail',
       grace: 2000,
@@ -46,7 +48,9 @@ describe('pool options', () => {
       path: 'a',
       requirements: 'r.txt',
       size: 3,
-      isolation: 'shared',
+      idleAfter: 5,
+      recycleAfter: { batches: 7, memory: 1e9 },
+      isolation: 'process',
       onCrash: 'retry',
       grace: 100,
       env: { A: 'b', C: undefined },
@@ -85,6 +89,14 @@ describe('pool options', () => {
     ['size text', { size: '2' }, /'size' must be a whole number.*'2'/],
     ['size.max', { size: { max: -1 } }, /'size.max' must be/],
     ['size order', { size: { min: 3, max: 2 } }, /'size.min' \(3\) must not be above 'size.max' \(2\)/],
+    ['idleAfter', { idleAfter: 0 }, /'idleAfter' must be a time in milliseconds above 0/],
+    ['recycleAfter 0', { recycleAfter: 0 }, /'recycleAfter' must be a whole number from 1/],
+    ['recycleAfter text', { recycleAfter: '100' }, /'recycleAfter' must be a whole number/],
+    ['recycleAfter nothing', { recycleAfter: {} }, /'recycleAfter' must have 'batches' or 'memory'/],
+    ['recycleAfter.batchs', { recycleAfter: { batchs: 1 } }, /did you mean 'recycleAfter.batches'/],
+    ['recycleAfter.memory', { recycleAfter: { memory: -1 } }, /'recycleAfter.memory' must be a whole number/],
+    ['recycling shared', { recycleAfter: 5, isolation: 'shared' }, /not for isolation 'shared'.*use 'process'/],
+    ['memory of namespace', { recycleAfter: { memory: 5e8 }, isolation: 'namespace' }, /cannot be told from/],
     ['size.maximum', { size: { maximum: 2 } }, /'size.maximum' is not an option/],
     [
       'isolation',
@@ -146,7 +158,7 @@ describe('handler options', () => {
 
 describe('call options', () => {
   it('are handed back as they are, or the same empty ones', () => {
-    const options = { timeout: 0.5, signal: new AbortController().signal, transfer: true }
+    const options = { timeout: 0.5, runTimeout: 7, signal: new AbortController().signal, transfer: true, key: 'a' }
     assert.equal(validateCallOptions(options), options)
     assert.equal(validateCallOptions(), validateCallOptions(undefined))
     assert.deepEqual(validateCallOptions({ timeout: undefined }), { timeout: undefined })
@@ -154,6 +166,8 @@ describe('call options', () => {
 
   for (const options of [
     { timeout: 0 },
+    { runTimeout: 0 },
+    { runTimeout: '5' },
     { timeout: -1 },
     { timeout: Infinity },
     { timeout: Number.NaN },
@@ -162,6 +176,9 @@ describe('call options', () => {
     { signal: {} },
     { signal: null },
     { transfer: 1 },
+    { key: {} },
+    { key: Number.NaN },
+    { key: null },
     { abort: true },
     7,
     null,
@@ -196,6 +213,7 @@ describe('operator options', () => {
       isolateErrors: false,
       timeout: undefined,
       transfer: undefined,
+      key: undefined,
       signal: undefined,
       onMetrics: undefined,
       pool: undefined,
@@ -263,6 +281,8 @@ describe('operator options', () => {
     ['array filter', () => filterPython(array), /codec 'array' is for mapPython alone/],
     ['array isolate', () => mapPython(array, { isolateErrors: true }), /'isolateErrors' is not for codec 'array'/],
     ['scan isolate', () => scanPython('m:f', { isolateErrors: true }), /'isolateErrors' is not for scanPython/],
+    ['key', () => mapPython(handler, { key: {} as Anything }), /'key' must be a text or a finite number/],
+    ['key for scan', () => scanPython('m:f', { key: 'a' }), /'key' is not for scanPython/],
     ['scan unordered', () => scanPython('m:f', { ordered: false }), /'ordered' cannot be false/],
   ]
   for (const [name, run, message] of wrong) {

@@ -73,6 +73,7 @@ std::shared_ptr<Pool> Script::open(int size) {
     Result started = result(id);
     if (!started.ok) std::fprintf(stderr, "%s\n", started.text.c_str());
     CHECK(started.ok);
+    pool->open(seats_[pool.get()].back());
   }
   return pool;
 }

@@ -1,0 +1,128 @@
+import { PythonStuckError } from '../errors'
+import { GivenUp, type NativePool } from '../native'
+import type { Channel } from './channel'
+import type { IsolationMode } from './isolation'
+import { PendingCall } from './pending'
+
+/** More threads than this do not get lost to code that does not stop. */
+const MOST_STUCK = 32
+/** Milliseconds that a new interpreter of isolation `shared` may wait for the GIL before it counts as held for good. */
+const GIL_PATIENCE = 1000
+/** Milliseconds between two looks whether a stuck interpreter has come back, where its place could not be filled. */
+const LOOK_AGAIN = 500
+
+const GIL_HELD =
+  "a call that does not stop holds Python's GIL, which every interpreter of isolation 'shared' needs: until it lets go " +
+  "no Python runs in this process. Isolations 'namespace' and 'process' keep such a call to itself"
+
+/** What the watch needs of a pool's calls. */
+export interface WatchedCalls {
+  readonly native: NativePool
+  readonly seats: {
+    readonly all: readonly number[]
+    /** Starts one more interpreter. */
+    add(): Promise<unknown>
+  }
+  /** Fails every open call. */
+  cancelAll(error: Error): void
+}
+
+/**
+ * Sees to interpreters of this process whose call was asked to stop and does not: after the time of grace it is given
+ * up, and another one takes its place. Worker processes are seen to where they are (native/process/).
+ */
+export class StuckWatch {
+  /** Why no call can be made now. */
+  blockedBy: PythonStuckError | undefined
+  private replacing = false
+  /** Seats whose interpreter nothing has replaced. */
+  missing = 0
+
+  constructor(
+    private readonly calls: WatchedCalls,
+    private readonly channel: Channel,
+    private readonly isolation: IsolationMode,
+    /** Milliseconds. */
+    private readonly grace: number,
+  ) {}
+
+  /** The call with this number runs, and has been asked to stop. */
+  watch(number: number, call: PendingCall): void {
+    if (this.isolation === 'process') return
+    setTimeout(() => this.look(number, call), this.grace).unref()
+  }
+
+  private look(number: number, call: PendingCall): void {
+    if (!this.channel.has(number, call)) return
+    // One at a time; and while the GIL is held, no call can do as it was told.
+    if (this.replacing) this.watch(number, call)
+    else this.giveUp(number)
+  }
+
+  private giveUp(number: number): void {
+    const { native } = this.calls
+    const replace = native.counters().stuckNow < MOST_STUCK
+    const start = new PendingCall(undefined, undefined, undefined, () => {})
+    start.number = this.channel.add(start)
+    const answer = native.giveUp(number, replace ? start.number : 0)
+    if (answer !== GivenUp.Replaced) this.channel.remove(start.number)
+    if (answer === GivenUp.Not) return
+    warnOnce(this.grace)
+    if (answer === GivenUp.Replaced) this.awaitReplacement(start.promise)
+    else if (answer === GivenUp.Lost) this.lose(`${MOST_STUCK} interpreters are stuck in calls that do not stop`)
+  }
+
+  private awaitReplacement(started: Promise<unknown>): void {
+    this.replacing = true
+    const patience = Math.max(this.grace, GIL_PATIENCE)
+    const limit = this.isolation === 'shared' ? setTimeout(() => this.block(GIL_HELD), patience) : undefined
+    limit?.unref()
+    started.then(
+      () => {
+        clearTimeout(limit)
+        this.replacing = false
+        this.blockedBy = undefined
+      },
+      (error: Error) => {
+        clearTimeout(limit)
+        this.replacing = false
+        this.lose(`no interpreter could be started in place of one that is stuck: ${error.message}`)
+      },
+    )
+  }
+
+  private lose(reason: string): void {
+    this.missing++
+    if (this.missing >= this.calls.seats.all.length) this.block(reason)
+    else process.emitWarning(reason, { type: 'RxjsPythonWarning', code: 'RXJS_PYTHON_STUCK' })
+    const { native } = this.calls
+    const before = native.counters().stuckNow
+    const look = setInterval(() => {
+      if (native.counters().stuckNow >= before) return
+      clearInterval(look)
+      this.blockedBy = undefined
+      this.calls.seats.add().catch((error: Error) => {
+        this.missing++
+        if (this.missing >= this.calls.seats.all.length) this.block(error.message)
+      })
+    }, LOOK_AGAIN)
+    look.unref()
+  }
+
+  private block(reason: string): void {
+    this.blockedBy = PythonStuckError.because(reason)
+    this.calls.cancelAll(this.blockedBy)
+  }
+}
+
+let warned = false
+
+function warnOnce(grace: number): void {
+  if (warned) return
+  warned = true
+  process.emitWarning(
+    `a call did not stop within ${grace} ms of being interrupted, so its interpreter counts as stuck and another one ` +
+      "takes its place. Its thread stays until the call returns: see pool.info().stuckNow. Isolation 'process' can end it",
+    { type: 'RxjsPythonWarning', code: 'RXJS_PYTHON_STUCK' },
+  )
+}

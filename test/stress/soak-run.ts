@@ -1,0 +1,54 @@
+import { type Memory, memoryNow } from './memory-log'
+import { oneOf, seeded } from './random'
+import { Tally } from './soak-books'
+import { type Mode, Pools } from './soak-pools'
+import { callWork, streamWork } from './soak-work'
+
+export interface SoakRequest {
+  readonly python: string
+  readonly seed: number
+  /** Batches that go through. */
+  readonly batches: number
+  readonly modes: readonly Mode[]
+  /** Told after each hundredth. */
+  readonly progress?: (tally: Tally, memory: Memory) => void
+}
+
+export interface SoakReport {
+  readonly tally: Tally
+  /** After each hundredth of the batches, while nothing runs. */
+  readonly memory: readonly Memory[]
+  readonly pools: Readonly<Record<string, Pools['totals']>>
+}
+
+/** Pieces of work at the same time. */
+const LANES = 4
+const SAMPLES = 100
+
+/** Runs streams and calls, many at once, until so many batches have gone through. */
+export async function soakRun({ python, seed, batches, modes, progress }: SoakRequest): Promise<SoakReport> {
+  const random = seeded(seed)
+  const tally = new Tally()
+  const mark = `soak of ${process.pid}`
+  const pools = modes.map((mode) => new Pools(mode, python, seeded(`${seed} ${mode}`), mark))
+  const memory: Memory[] = []
+  let piece = 0
+  const lane = async (until: number) => {
+    while (tally.batches < until) {
+      const own = seeded(`${seed} piece ${piece++}`)
+      const work = random() < 0.7 ? streamWork : callWork
+      await oneOf(random, pools).use((pool) => work(pool, own, tally))
+    }
+  }
+  try {
+    for (let sample = 1; sample <= SAMPLES; sample++) {
+      const until = (batches * sample) / SAMPLES
+      await Promise.all(Array.from({ length: LANES }, () => lane(until)))
+      memory.push(await memoryNow(mark))
+      progress?.(tally, memory.at(-1)!)
+    }
+  } finally {
+    for (const one of pools) await one.close()
+  }
+  return { tally, memory, pools: Object.fromEntries(pools.map((one) => [one.mode, one.totals])) }
+}
