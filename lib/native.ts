@@ -20,6 +20,7 @@ export enum BlockKind {
   Binary = 1,
   Output = 2,
   Log = 3,
+  Callback = 4,
 }
 
 export enum ResultStatus {
@@ -76,6 +77,12 @@ export interface NativePool {
   /** 0: not there any more (its result is on its way), 1: removed before it ran, 2: running, and asked to stop. */
   cancel(call: number): 0 | 1 | 2
   waiting(): number
+  /** Says that the call that is about to be sent was made by this callback, which Python waits for. */
+  within(call: number, callback: number): void
+  /** Gives a callback's answer as a JSON array of one; false when Python has given it up. */
+  answer(callback: number, ok: boolean, text: string, units: number): boolean
+  /** Fails the callbacks that have no answer, and all further ones. */
+  closeCallbacks(): void
   counters(): PoolCounters
 }
 

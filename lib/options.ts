@@ -8,6 +8,10 @@ export type Isolation = 'auto' | 'shared' | 'namespace' | 'process'
 /** What becomes of a batch whose worker process crashed. */
 export type OnCrash = 'fail' | 'retry'
 
+/** A function that Python may call; what it is given and returns is data, as with the codec `json`. */
+// biome-ignore lint/suspicious/noExplicitAny: what arrives is what Python sends, which the function knows
+export type Callback = (...args: any[]) => unknown
+
 /** Options of `PythonPool.open`. */
 export interface PoolOptions {
   /** The Python to run: an executable, or a folder that holds one. Default: found by looking in the usual places. */
@@ -33,6 +37,8 @@ export interface PoolOptions {
   grace?: number
   /** Isolation `process`: variables for the worker processes beside those that Python needs; undefined takes one away. */
   env?: Readonly<Record<string, string | undefined>>
+  /** Functions that Python may call by these names (`from rxjs_python import host`); see `pool.expose`. */
+  callbacks?: Readonly<Record<string, Callback>>
   /** A name for errors, threads and logs (default `'python'`). */
   name?: string
   /** Called with each line of progress while an environment for `requirements` is made; default: standard error. */
@@ -49,6 +55,7 @@ export interface CompletePoolOptions {
   onCrash: OnCrash
   grace: number
   env: Readonly<Record<string, string | undefined>>
+  callbacks: Readonly<Record<string, Callback>>
   name: string
   onProgress: ((line: string) => void) | undefined
 }
@@ -87,6 +94,7 @@ const POOL_KEYS = [
   'onCrash',
   'grace',
   'env',
+  'callbacks',
   'name',
   'onProgress',
 ]
@@ -118,6 +126,7 @@ export function validatePoolOptions(options: PoolOptions = {}): CompletePoolOpti
     onCrash: check.oneOf('onCrash', options.onCrash, ON_CRASH) ?? 'fail',
     grace: check.whole('grace', options.grace, 1, MAX_TIME) ?? GRACE,
     env: checkEnv(check, options.env),
+    callbacks: checkCallbacks(check, options.callbacks),
     name: check.text('name', options.name) ?? 'python',
     onProgress,
   }
@@ -205,6 +214,24 @@ function checkEnv(check: Checker, env: unknown): Readonly<Record<string, string 
     if (wrong === undefined) return { ...(env as Record<string, string | undefined>) }
   }
   check.problem("'env' must be an object of texts by the names of variables", env)
+  return {}
+}
+
+/** Checks what `pool.expose` is given. */
+export function validateCallback(name: string, callback: Callback): void {
+  const check = new Checker('pool.expose')
+  if (check.text('name', name) === undefined) check.problem('a callback needs a name')
+  if (typeof callback !== 'function') check.problem('the callback must be a function', callback)
+  check.done()
+}
+
+function checkCallbacks(check: Checker, callbacks: unknown): Readonly<Record<string, Callback>> {
+  if (callbacks === undefined) return {}
+  if (typeof callbacks === 'object' && callbacks !== null && !Array.isArray(callbacks)) {
+    const wrong = Object.entries(callbacks).find(([name, value]) => !isText(name) || typeof value !== 'function')
+    if (wrong === undefined) return { ...(callbacks as Record<string, Callback>) }
+  }
+  check.problem("'callbacks' must be an object of functions by their names", callbacks)
   return {}
 }
 

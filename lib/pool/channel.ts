@@ -8,6 +8,8 @@ import type { PendingCall } from './pending'
 export interface OutputReceiver {
   output(stream: number, text: string): void
   log(record: string): void
+  /** Python calls JavaScript: a JSON array of the callback's name and its arguments. */
+  callback(number: number, request: string | null, specials: boolean): void
 }
 
 /** Whoever writes rows into the outbox. */
@@ -191,6 +193,11 @@ export class Channel {
         return 0
       case BlockKind.Log:
         this.receivers.get(numbers[1]!)?.log((value as string | null) ?? '')
+        return 0
+      case BlockKind.Callback:
+        this.receivers
+          .get(numbers[1]!)
+          ?.callback(numbers[BLOCK_HEADER]!, value as string | null, numbers[BLOCK_HEADER + 1] === 1)
         return 0
     }
   }

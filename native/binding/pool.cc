@@ -110,7 +110,10 @@ Napi::Function PoolBinding::define(Napi::Env env) {
        InstanceMethod<&PoolBinding::forget>("forget"),
        InstanceMethod<&PoolBinding::cancel>("cancel"),
        InstanceMethod<&PoolBinding::counters>("counters"),
-       InstanceMethod<&PoolBinding::waiting>("waiting")});
+       InstanceMethod<&PoolBinding::waiting>("waiting"),
+       InstanceMethod<&PoolBinding::within>("within"),
+       InstanceMethod<&PoolBinding::answer>("answer"),
+       InstanceMethod<&PoolBinding::close_callbacks>("closeCallbacks")});
 }
 
 PoolBinding::PoolBinding(const Napi::CallbackInfo& info) : Napi::ObjectWrap<PoolBinding>(info) {
@@ -180,6 +183,7 @@ void PoolBinding::submit(const Napi::CallbackInfo& info) {
     call.id = row[0];
     call.handler = row[1];
     call.interpreter = row[2];
+    call.within = take_within(call.id);
     call.count = row[3];
     auto size = static_cast<size_t>(row[4]);
     call.text = all.slice(from, size);
@@ -197,6 +201,7 @@ void PoolBinding::submit_binary(const Napi::CallbackInfo& info) {
   Envelope* envelope = single_envelope(info, CallKind::kBinary);
   Call& call = envelope->calls[0];
   call.handler = int_at(info, 2);
+  call.within = take_within(call.id);
   auto views = info[3].As<Napi::Array>();
   const uint8_t* crossings = info[4].As<Napi::Uint8Array>().Data();
   uint32_t count = views.Length();
@@ -300,6 +305,40 @@ Napi::Value PoolBinding::counters(const Napi::CallbackInfo& info) {
   result.Set("stuck", counters.stuck.load());
   result.Set("restarts", counters.restarts.load());
   return result;
+}
+
+// within(call, callback): the call that is going to be sent was made by a callback that Python
+// waits for.
+void PoolBinding::within(const Napi::CallbackInfo& info) {
+  within_[int_at(info, 0)] = int_at(info, 1);
+}
+
+int32_t PoolBinding::take_within(int32_t call) {
+  if (within_.empty()) return 0;
+  auto found = within_.find(call);
+  if (found == within_.end()) return 0;
+  int32_t callback = found->second;
+  within_.erase(found);
+  return callback;
+}
+
+// answer(callback, ok, text, units): false when nobody waits for it any more.
+Napi::Value PoolBinding::answer(const Napi::CallbackInfo& info) {
+  Envelope text;
+  auto units = static_cast<size_t>(int_at(info, 3));
+  if (!read_texts(info.Env(), info[2], false, units, false, text)) {
+    Napi::Error::New(info.Env(), "the answer could not be read").ThrowAsJavaScriptException();
+    return info.Env().Undefined();
+  }
+  bool ok = info[1].As<Napi::Boolean>().Value();
+  return Napi::Boolean::New(info.Env(),
+                            CallbackDesk::instance().answer(pool_->callbacks, int_at(info, 0), ok,
+                                                            {text.units.get(), units, false}));
+}
+
+// closeCallbacks(): Python's requests fail from now on.
+void PoolBinding::close_callbacks(const Napi::CallbackInfo&) {
+  CallbackDesk::instance().close(pool_->callbacks);
 }
 
 Napi::Value PoolBinding::waiting(const Napi::CallbackInfo& info) {

@@ -1,7 +1,9 @@
 #include "interpreter/builtins.h"
 
 #include <cstring>
+#include <vector>
 
+#include "callback/python.h"
 #include "codec/string_codec.h"
 #include "interpreter/interpreter.h"
 #include "interpreter/runtime.h"
@@ -95,6 +97,8 @@ PyObject* allocate_memory_object(Runtime& runtime, PyObject* type) {
 
 }  // namespace
 
+Runtime& runtime_of_builtin(PyObject* self) { return runtime_of(self); }
+
 PyObject* make_builtins(Runtime& runtime) {
   const PythonApi& py = runtime.api();
   PyRef type(py, make_memory_type(runtime));
@@ -102,7 +106,10 @@ PyObject* make_builtins(Runtime& runtime) {
   if (!self) return nullptr;
   PyObject* module = py.PyImport_AddModule("_rxjs_python_native");  // borrowed
   if (module == nullptr) return nullptr;
-  for (PyMethodDef* definition : {&write_definition, &log_definition, &interrupt_definition}) {
+  std::vector<PyMethodDef*> definitions = {&write_definition, &log_definition,
+                                           &interrupt_definition};
+  definitions.insert(definitions.end(), callback_functions().begin(), callback_functions().end());
+  for (PyMethodDef* definition : definitions) {
     PyRef function(py, py.PyCFunction_NewEx(definition, self.get(), nullptr));
     if (!function || py.PyObject_SetAttrString(module, definition->ml_name, function.get()) != 0) {
       return nullptr;

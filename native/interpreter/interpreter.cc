@@ -1,5 +1,7 @@
 #include "interpreter/interpreter.h"
 
+#include <utility>
+
 #include "interpreter/error_report.h"
 
 namespace rxp {
@@ -18,6 +20,18 @@ LatestOutput& latest_output() {
 }
 
 }  // namespace
+
+class Interpreter::Open {
+ public:
+  explicit Open(Interpreter& interpreter) : interpreter_(interpreter), before_(interpreter.open_) {
+    interpreter_.open_ = true;
+  }
+  ~Open() { interpreter_.open_ = before_; }
+
+ private:
+  Interpreter& interpreter_;
+  const bool before_;
+};
 
 Interpreter* Interpreter::current() { return this_thread; }
 
@@ -41,6 +55,7 @@ Interpreter::Interpreter(Workplace& place, Runtime& runtime,
       strings_(runtime.api()),
       binary_(runtime) {
   output_->sink = place.sink();
+  output_->callbacks = place.callbacks;
   output_->pool = place.pool_id();
   this_thread = this;
   auto& latest = latest_output();
@@ -117,11 +132,29 @@ void Interpreter::close() {
 }
 
 bool Interpreter::interrupt_requested() const {
-  return running_ != nullptr && interrupted_.load() == running_->ticket;
+  uint64_t ticket = interrupted_.load();
+  for (size_t i = stack_.size(); i-- > 0;) {
+    if (stack_[i].call->ticket == ticket) return true;
+    if (i == 0 || stack_[i].call->within == 0) break;
+    // What runs here for somebody else is not to be stopped.
+    if (stack_[i].call->within != stack_[i - 1].awaited) break;
+  }
+  return false;
+}
+
+bool Interpreter::wait_for(int32_t number, CallbackDesk::Clock::time_point until) {
+  auto& desk = CallbackDesk::instance();
+  stack_.back().awaited = number;
+  desk.attend(number, waiter_->waker());
+  bool served = waiter_->wait(number, until, open_);
+  desk.attend(number, {});
+  stack_.back().awaited = 0;
+  return served;
 }
 
 void Interpreter::run(Call& call) {
-  running_ = &call;
+  bool before = std::exchange(open_, false);
+  stack_.push_back({&call});
   switch (call.kind) {
     case CallKind::kControl:
       run_control(call);
@@ -135,13 +168,15 @@ void Interpreter::run(Call& call) {
     default:
       run_batch(call);
   }
-  running_ = nullptr;
+  stack_.pop_back();
+  open_ = before;
 }
 
 PyObject* Interpreter::call_control(TextView request) {
   PyRef text(api_, make_string(api_, strings_.narrowed(request)));
   PyRef name(api_, api_.PyUnicode_FromString("control"));
   if (!text || !name) return nullptr;
+  Open open(*this);
   return api_.PyObject_CallMethodObjArgs(host_, name.get(), text.get(), nullptr);
 }
 
@@ -169,9 +204,7 @@ void Interpreter::fail(const Call& call, Py_ssize_t item) {
 
 Interpreter::Handler* Interpreter::find_handler(int32_t id) {
   auto index = static_cast<size_t>(id);
-  if (index >= handlers_.size()) handlers_.resize(index + 1);
-  Handler& handler = handlers_[index];
-  if (handler.callable == nullptr) {
+  if (index >= handlers_.size() || handlers_[index].callable == nullptr) {
     HandlerDefinition definition = place_.handler(id);
     // An interpreter that joined after the handler was made has not loaded it yet; where it is
     // loaded already, this changes nothing.
@@ -183,11 +216,14 @@ Interpreter::Handler* Interpreter::find_handler(int32_t id) {
     PyRef name(api_, api_.PyUnicode_FromString("handler"));
     PyRef number(api_, api_.PyLong_FromLong(id));
     if (!name || !number) return nullptr;
-    handler.callable = api_.PyObject_CallMethodObjArgs(host_, name.get(), number.get(), nullptr);
-    if (handler.callable == nullptr) return nullptr;
-    handler.codecs = definition.codecs;
+    PyObject* callable = api_.PyObject_CallMethodObjArgs(host_, name.get(), number.get(), nullptr);
+    if (callable == nullptr) return nullptr;
+    // Only now: loading may have run other calls inside this one.
+    forget(id);
+    if (index >= handlers_.size()) handlers_.resize(index + 1);
+    handlers_[index] = {callable, definition.codecs};
   }
-  return &handler;
+  return &handlers_[index];
 }
 
 void Interpreter::forget(int32_t id) {
@@ -212,18 +248,26 @@ PyObject* Interpreter::decode(const Call& call, CodecKind codec) {
 }
 
 void Interpreter::run_batch(Call& call) {
-  Handler* handler = find_handler(call.handler);
-  if (handler == nullptr) return fail(call, -1);
-  CodecKind in = handler->codecs.in;
+  Handler* found = find_handler(call.handler);
+  if (found == nullptr) return fail(call, -1);
+  // A copy: what runs inside this call may make handlers, or close this one.
+  const Handler handler = *found;
+  api_.Py_IncRef(handler.callable);
+  PyRef callable(api_, handler.callable);
+  CodecKind in = handler.codecs.in;
   PyRef batch(api_, decode(call, in));
   if (!batch) return fail(call, -1);
-  PyRef result(api_, api_.PyObject_CallFunctionObjArgs(handler->callable, batch.get(), nullptr));
-  if (result && handler->codecs.out != CodecKind::kArray) {
-    result = PyRef(api_, checked_list(result.release(), call, *handler));
+  PyRef result;
+  {
+    Open open(*this);
+    result = PyRef(api_, api_.PyObject_CallFunctionObjArgs(handler.callable, batch.get(), nullptr));
+    if (result && handler.codecs.out != CodecKind::kArray) {
+      result = PyRef(api_, checked_list(result.release(), call, handler));
+    }
   }
   bool has_items = false;
   if (result) {
-    has_items = encode(call, *handler, result.get());
+    has_items = encode(call, handler, result.get());
   } else {
     fail(call, -1);
   }

@@ -15,9 +15,10 @@
 
 namespace rxp {
 
-// Where print() and logging go.
+// Where print(), logging and callbacks go.
 struct OutputTarget {
   std::shared_ptr<ResultSink> sink;
+  std::shared_ptr<CallbackOwner> callbacks;
   int32_t pool = 0;
 };
 
@@ -42,13 +43,30 @@ class Interpreter {
   // started, that of the runtime's latest interpreter.
   static std::shared_ptr<OutputTarget> output_target(Runtime& runtime);
 
+  // Whether the call that runs has been asked to stop, or one that it runs inside and on behalf of.
   bool interrupt_requested() const;
+
+  // How this thread waits for callbacks; to outlive the interpreter.
+  void set_waiter(CallbackWaiter* waiter) { waiter_ = waiter; }
+  CallbackWaiter* waiter() const { return stack_.empty() ? nullptr : waiter_; }
+  Runtime& runtime() const { return runtime_; }
+  // How many calls it is in the middle of.
+  size_t depth() const { return stack_.size(); }
+  // Waits for an answer as CallbackWaiter::wait does.
+  bool wait_for(int32_t number, CallbackDesk::Clock::time_point until);
 
  private:
   struct Handler {
     PyObject* callable = nullptr;
     HandlerCodecs codecs;
   };
+  // A call that runs; inside the one below it, when that waits for a callback (rule C3).
+  struct Frame {
+    Call* call;
+    int32_t awaited = 0;  // the callback
+  };
+  // While one lives, the thread is in the handler's code and nothing here is in use.
+  class Open;
 
   void run_control(Call& call);
   void run_batch(Call& call);
@@ -69,7 +87,9 @@ class Interpreter {
   Runtime& runtime_;
   const PythonApi& api_;
   const std::atomic<uint64_t>& interrupted_;
-  Call* running_ = nullptr;
+  std::vector<Frame> stack_;
+  bool open_ = false;
+  CallbackWaiter* waiter_ = nullptr;
   std::shared_ptr<OutputTarget> output_;
 
   PyObject* host_ = nullptr;

@@ -107,6 +107,9 @@ std::vector<std::shared_ptr<RemoteSeat>> Pool::remotes() {
 }
 
 void Pool::push(Envelope* envelope) {
+  for (auto& call : envelope->calls) {
+    if (call.within != 0) call.asker = CallbackDesk::instance().seat_of(callbacks, call.within);
+  }
   queue_.push(envelope);
   if (make_remote_) feed();
 }
@@ -156,12 +159,15 @@ void Pool::interrupt(int index, uint64_t ticket) {
   place.interrupted.store(ticket);
   if (place.home && place.runtime->signal() > 0) {
     platform::send_signal(place.runtime->home_thread(), place.runtime->signal());
+    queue_.poke(index);  // it may wait for a callback
   } else if (place.runtime != nullptr) {
     place.runtime->interrupt_thread(place.ident, [self = shared_from_this(), index,
                                                   ticket](const std::function<void()>& raise) {
       Seat& target = self->seat(index);
       std::lock_guard<std::mutex> lock(target.mutex);
-      if (self->queue_.running(index) == ticket) raise();
+      if (!self->queue_.runs(index, ticket)) return;
+      raise();
+      self->queue_.poke(index);
     });
   }
 }
@@ -169,6 +175,7 @@ void Pool::interrupt(int index, uint64_t ticket) {
 void Pool::abandon() {
   constexpr int kPatience = 20;  // milliseconds between interrupts
   queue_.clear(false);
+  CallbackDesk::instance().close(callbacks);
   for (auto& remote : remotes()) remote->abandon();
   size_t count = 0;
   {

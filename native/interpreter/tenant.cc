@@ -13,6 +13,7 @@ Tenant::Tenant(Pool& pool, Runtime::Lease& lease, int seat)
   seat_.runtime = &runtime_;
   seat_.home = home_;
   seat_.ident = api_.PyThread_get_thread_ident();
+  interpreter_.set_waiter(this);
   if (home_) {
     runtime_.set_home_poke([queue = pool.shared_from_this(), seat] { queue->queue().poke(seat); });
   }
@@ -59,6 +60,28 @@ Call* Tenant::next_call(Call* finished) {
   Call* call = queue.next(index_, finished);
   if (interrupted) api_.PyThreadState_SetAsyncExc(seat_.ident, nullptr);
   return call;
+}
+
+std::function<void()> Tenant::waker() {
+  return [pool = pool_.shared_from_this(), seat = index_] { pool->queue().poke(seat); };
+}
+
+bool Tenant::wait(int32_t, CallbackDesk::Clock::time_point until, bool serve) {
+  CallQueue& queue = pool_.queue();
+  PyThreadState* state = api_.PyEval_SaveThread();
+  Call* call = queue.take_nested(index_, until, serve);
+  api_.PyEval_RestoreThread(state);
+  if (call == nullptr) return false;
+  interpreter_.run(*call);
+  if (home_) {
+    queue.finish(index_, call);
+  } else {
+    std::lock_guard<std::mutex> lock(seat_.mutex);
+    bool interrupted = seat_.interrupted.load() == call->ticket;
+    queue.finish(index_, call);
+    if (interrupted) api_.PyThreadState_SetAsyncExc(seat_.ident, nullptr);
+  }
+  return true;
 }
 
 }  // namespace rxp

@@ -8,13 +8,17 @@
 namespace rxp {
 
 // Lives on the leased thread's stack, with the GIL held.
-class Tenant {
+class Tenant final : public CallbackWaiter {
  public:
   Tenant(Pool& pool, Runtime::Lease& lease, int seat);
-  ~Tenant();
+  ~Tenant() override;
 
   // Makes the host, posts the result of `call`, and serves calls until the seat is closed.
   void stay(int32_t call);
+
+  int seat() const override { return index_; }
+  bool wait(int32_t number, CallbackDesk::Clock::time_point until, bool serve) override;
+  std::function<void()> waker() override;
 
  private:
   void serve();

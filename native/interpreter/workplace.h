@@ -5,6 +5,7 @@
 #include <memory>
 #include <string>
 
+#include "callback/desk.h"
 #include "interpreter/python_api.h"
 #include "queue/call.h"
 #include "queue/result_sink.h"
@@ -32,6 +33,9 @@ class Workplace {
   virtual std::shared_ptr<ResultSink> sink() = 0;
   virtual const std::string& host_options() const = 0;
   virtual HandlerDefinition handler(int32_t id) = 0;
+
+  // Whoever answers the callbacks of this place.
+  const std::shared_ptr<CallbackOwner> callbacks = std::make_shared<CallbackOwner>();
 
   // The host of a runtime that several interpreters of this place share; null until the first of
   // them has made it. Owned references, only touched with that runtime's GIL held.

@@ -1,9 +1,13 @@
 #include "process/worker.h"
 
+#include <sys/eventfd.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstring>
 
+#include "platform/processes.h"
+#include "process/callback_line.h"
 #include "process/reports.h"
 
 namespace rxp {
@@ -18,26 +22,96 @@ Worker::Worker(Runtime& runtime, std::unique_ptr<Link> link)
     : runtime_(runtime),
       api_(runtime.api()),
       link_(std::move(link)),
-      sink_(std::make_shared<WorkerSink>(*link_)) {}
+      sink_(std::make_shared<WorkerSink>(*link_)),
+      woken_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {}
 
 HandlerDefinition Worker::handler(int32_t id) { return handlers_[id]; }
 
 void Worker::serve() {
   for (;;) {
     runtime_.drain_reaper();
-    size_t size = 0;
-    char* message = link_->in.peek(&size);
-    if (link_->in.broken()) give_up();
-    if (message == nullptr) {
-      if (!wait()) _exit(0);
-      continue;
-    }
-    bool more = dispatch(message);
-    link_->in.advance();
-    if (!more) break;
+    if (stopping_) break;
+    if (!step() && !wait()) _exit(0);
   }
   interpreter_->close();
   interpreter_.reset();
+}
+
+bool Worker::step() {
+  if (!postponed_.empty()) {
+    std::vector<char> message = std::move(postponed_.front());
+    postponed_.pop_front();
+    if (!dispatch(message.data())) stopping_ = true;
+    return true;
+  }
+  size_t size = 0;
+  char* message = link_->in.peek(&size);
+  if (link_->in.broken()) give_up();
+  if (message == nullptr) return false;
+  reading_ = true;
+  if (!dispatch(message)) stopping_ = true;
+  give_place_up();
+  return true;
+}
+
+// What is in a message is not looked at any more when Python's code runs, so its place may be used
+// again while that waits: otherwise the ring would fill up behind it.
+void Worker::give_place_up() {
+  if (reading_) link_->in.advance();
+  reading_ = false;
+}
+
+// In the middle of a call: runs what was made on its behalf, and keeps other calls for later.
+Worker::Nested Worker::nested_step() {
+  give_place_up();
+  size_t size = 0;
+  char* place = link_->in.peek(&size);
+  if (link_->in.broken()) give_up();
+  if (place == nullptr) return Nested::kNothing;
+  auto* message = reinterpret_cast<CallMessage*>(place);
+  bool call = message->header.type == MessageType::kCall;
+  bool ours = call && (message->within != 0 || is_service(static_cast<CallKind>(message->kind)));
+  reading_ = true;
+  if (message->header.type == MessageType::kStop || (call && !ours)) {
+    postponed_.emplace_back(place, place + size);
+  } else if (!dispatch(place)) {
+    stopping_ = true;
+  }
+  give_place_up();
+  return ours ? Nested::kCall : Nested::kMessage;
+}
+
+bool Worker::wait(int32_t number, CallbackDesk::Clock::time_point until, bool serve) {
+  if (serve && announced_ != number) sink_->say_waiting(number);
+  announced_ = number;
+  for (;;) {
+    Nested did = serve ? nested_step() : Nested::kNothing;
+    if (did == Nested::kCall) return true;
+    if (did == Nested::kMessage) continue;
+    auto left =
+        std::chrono::duration_cast<std::chrono::milliseconds>(until - CallbackDesk::Clock::now());
+    int milliseconds = static_cast<int>(std::clamp<int64_t>(left.count() + 1, 0, 1 << 30));
+    PyThreadState* state = api_.PyEval_SaveThread();
+    auto woken = Link::Woken::kOther;
+    if (serve) {
+      woken = link_->wait(milliseconds, woken_);
+    } else {
+      platform::wait_readable(woken_, milliseconds);
+    }
+    api_.PyEval_RestoreThread(state);
+    if (woken == Link::Woken::kGone) _exit(0);
+    if (woken == Link::Woken::kSocket) continue;
+    uint64_t count = 0;
+    (void)!read(woken_, &count, sizeof count);
+    return false;
+  }
+}
+
+std::function<void()> Worker::waker() {
+  return [descriptor = woken_] {
+    uint64_t one = 1;
+    (void)!write(descriptor, &one, sizeof one);
+  };
 }
 
 // False when the pool has gone.
@@ -84,6 +158,20 @@ void Worker::start(char* place) {
   host_options_.assign(body, message->body.size);
   pool_ = message->pool;
   interpreter_ = std::make_unique<Interpreter>(*this, runtime_, link_->state().interrupted);
+  interpreter_->set_waiter(this);
+  int line = link_->take_descriptor(kAnswerLine);
+  if (line < 0) give_up();
+  // Not before it is needed: Python warns of forks in a process that has threads.
+  sink_->at_first_callback([owner = callbacks, line] {
+    read_answers(line, [owner](int32_t number, bool ok, TextView text) {
+      auto& desk = CallbackDesk::instance();
+      if (number == 0) {
+        desk.close(owner);
+      } else {
+        desk.answer(owner, number, ok, text);
+      }
+    });
+  });
   bool open = interpreter_->open(0);
   if (message->body.block != 0) drop_block(message->body.block);
   if (!open) _exit(1);
@@ -105,19 +193,23 @@ void Worker::define(char* place) {
 void Worker::run(char* place) {
   auto* message = reinterpret_cast<CallMessage*>(place);
   // The pool may withdraw a call until here.
-  Claim expected = Claim::kWaiting;
-  bool mine = message->claim.compare_exchange_strong(expected, Claim::kTaken);
+  const uint64_t ticket = message->ticket;
+  const uint32_t block = message->body.block;
+  uint64_t expected = claim_of(ticket, Claim::kWaiting);
+  if (message->claim >= kClaims) give_up();
+  bool mine = link_->state().claims[message->claim].compare_exchange_strong(
+      expected, claim_of(ticket, Claim::kTaken));
   char* body = body_of(place, sizeof *message, message->body);
   if (mine) {
-    link_->state().running.store(message->ticket);
+    uint64_t before = link_->state().running.exchange(ticket);
     Call call;
     run(place, call, body);
     for (auto& segment : call.segments) {
       if (segment.block != nullptr) segment.block->release();
     }
-    link_->state().running.store(0);
+    link_->state().running.store(before);
   }
-  if (message->body.block != 0) drop_block(message->body.block);
+  if (block != 0) drop_block(block);
 }
 
 void Worker::run(char* place, Call& call, char* body) {
@@ -125,6 +217,7 @@ void Worker::run(char* place, Call& call, char* body) {
   call.id = message->call;
   call.ticket = message->ticket;
   call.handler = message->handler;
+  call.within = message->within;
   call.count = message->count;
   call.kind = static_cast<CallKind>(message->kind);
   if (message->lengths > 0) call.lengths = reinterpret_cast<const int32_t*>(body);
@@ -149,8 +242,10 @@ void Worker::run(char* place, Call& call, char* body) {
       std::memcpy(segment.block->data(), body + record.offset, record.size);
     }
   }
+  WorkerSink::Place before = sink_->save();
   sink_->begin(call);
   interpreter_->run(call);
+  sink_->restore(before);
 }
 
 char* Worker::body_of(char* message, size_t message_size, const Body& body) {

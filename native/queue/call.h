@@ -21,6 +21,11 @@ enum class CallKind : uint8_t {
   kForget = 3,   // drops this interpreter's reference to a handler
 };
 
+// What does not wait for batches: an interpreter does it in the middle of one, if that waits.
+constexpr bool is_service(CallKind kind) {
+  return kind == CallKind::kControl || kind == CallKind::kForget;
+}
+
 inline constexpr int32_t kAnyInterpreter = -1;
 
 struct Envelope;
@@ -33,6 +38,10 @@ struct Call {
   int32_t interpreter = kAnyInterpreter;
   int32_t count = 0;  // items in the batch
   CallKind kind = CallKind::kText;
+  // The callback that JavaScript was busy with when it made this call, or 0, and the seat whose
+  // interpreter may wait for it, or -1 (callback/desk.h).
+  int32_t within = 0;
+  int asker = -1;
   uint8_t deliveries = 0;            // to worker processes that ended before they had claimed it
   TextView text;                     // all items of this call, joined
   const int32_t* lengths = nullptr;  // `count` lengths in code units

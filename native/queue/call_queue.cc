@@ -28,13 +28,12 @@ void CallQueue::push(Envelope* envelope) {
   for (auto& call : envelope->calls) {
     call.envelope = envelope;
     call.ticket = ++last_ticket_;
+    home_of(call).push_back(&call);
     if (call.interpreter == kAnyInterpreter) {
-      common_.push_back(&call);
       common++;
     } else {
       Seat& seat = *seats_[static_cast<size_t>(call.interpreter)];
-      seat.own.push_back(&call);
-      if (seat.waiting) wake(seat);
+      if (seat.waiting || seat.calling) wake(seat);
     }
   }
   for (auto& seat : seats_) {
@@ -43,11 +42,23 @@ void CallQueue::push(Envelope* envelope) {
     wake(*seat);
     common--;
   }
+  if (!urgent_.empty()) {
+    for (auto& seat : seats_) {
+      if (seat->calling) wake(*seat);
+    }
+  }
+}
+
+std::deque<Call*>& CallQueue::home_of(Call& call) {
+  if (call.interpreter != kAnyInterpreter)
+    return seats_[static_cast<size_t>(call.interpreter)]->own;
+  return call.within != 0 ? urgent_ : common_;
 }
 
 Call* CallQueue::pop(Seat& seat) {
-  std::deque<Call*>& queue = seat.own.empty() ? common_ : seat.own;
-  if (queue.empty() || (seat.closed && &queue == &common_)) return nullptr;
+  std::deque<Call*>& shared = urgent_.empty() ? common_ : urgent_;
+  std::deque<Call*>& queue = seat.own.empty() ? shared : seat.own;
+  if (queue.empty() || (seat.closed && &queue == &shared)) return nullptr;
   Call* call = queue.front();
   queue.pop_front();
   seat.running.push_back(call);
@@ -60,7 +71,9 @@ Call* CallQueue::next(int index, Call* finished) {
   {
     std::lock_guard<std::mutex> lock(mutex_);
     Seat& seat = *seats_[static_cast<size_t>(index)];
-    seat.running.clear();
+    if (finished != nullptr) {
+      seat.running.erase(std::find(seat.running.begin(), seat.running.end(), finished));
+    }
     watched = watchers_ > 0;
     call = pop(seat);
   }
@@ -101,6 +114,45 @@ Call* CallQueue::take(int index) {
   }
 }
 
+// What an interpreter may run in the middle of another call.
+Call* CallQueue::pop_nested(int index) {
+  Seat& seat = *seats_[static_cast<size_t>(index)];
+  auto take_from = [&](std::deque<Call*>& queue, auto fits) -> Call* {
+    auto found = std::find_if(queue.begin(), queue.end(), fits);
+    if (found == queue.end()) return nullptr;
+    Call* call = *found;
+    queue.erase(found);
+    seat.running.push_back(call);
+    return call;
+  };
+  Call* call = take_from(seat.own,
+                         [](const Call* one) { return one->within != 0 || is_service(one->kind); });
+  if (call != nullptr) return call;
+  return take_from(urgent_,
+                   [&](const Call* one) { return one->asker == index || one->asker == -1; });
+}
+
+Call* CallQueue::take_nested(int index, std::chrono::steady_clock::time_point until, bool serve) {
+  std::unique_lock<std::mutex> lock(mutex_);
+  Seat& seat = *seats_[static_cast<size_t>(index)];
+  for (bool late = false;;) {
+    Call* call = serve ? pop_nested(index) : nullptr;
+    if (call != nullptr) return call;
+    if (seat.poked || late) {
+      seat.poked = false;
+      return nullptr;
+    }
+    seat.calling = true;
+    late = seat.wake.wait_until(lock, until) == std::cv_status::timeout;
+    seat.calling = false;
+  }
+}
+
+Call* CallQueue::hand_out_nested(int index) {
+  std::lock_guard<std::mutex> lock(mutex_);
+  return pop_nested(index);
+}
+
 Call* CallQueue::hand_out(int index) {
   std::lock_guard<std::mutex> lock(mutex_);
   return pop(*seats_[static_cast<size_t>(index)]);
@@ -123,7 +175,7 @@ void CallQueue::give_back(int index, const std::vector<Call*>& calls) {
   Seat& seat = *seats_[static_cast<size_t>(index)];
   for (auto call = calls.rbegin(); call != calls.rend(); ++call) {
     seat.running.erase(std::find(seat.running.begin(), seat.running.end(), *call));
-    ((*call)->interpreter == kAnyInterpreter ? common_ : seat.own).push_front(*call);
+    home_of(**call).push_front(*call);
   }
 }
 
@@ -131,7 +183,7 @@ void CallQueue::poke(int index) {
   std::lock_guard<std::mutex> lock(mutex_);
   Seat& seat = *seats_[static_cast<size_t>(index)];
   seat.poked = true;
-  if (seat.waiting) wake(seat);
+  if (seat.waiting || seat.calling) wake(seat);
 }
 
 void CallQueue::close_seat(int index) {
@@ -157,6 +209,7 @@ CallQueue::Cancelled CallQueue::cancel(int32_t id, int* running_seat, uint64_t* 
     return call;
   };
   Call* removed = remove_from(common_);
+  if (removed == nullptr) removed = remove_from(urgent_);
   for (size_t i = 0; removed == nullptr && i < seats_.size(); i++) {
     removed = remove_from(seats_[i]->own);
   }
@@ -190,6 +243,7 @@ std::vector<int32_t> CallQueue::clear(bool keep_control) {
       queue.swap(kept);
     };
     clear_one(common_);
+    clear_one(urgent_);
     for (auto& seat : seats_) clear_one(seat->own);
   }
   for (Call* call : removed) {
@@ -205,9 +259,16 @@ uint64_t CallQueue::running(int seat) const {
   return running.empty() ? 0 : running.front()->ticket;
 }
 
+bool CallQueue::runs(int seat, uint64_t ticket) const {
+  std::lock_guard<std::mutex> lock(mutex_);
+  auto& running = seats_[static_cast<size_t>(seat)]->running;
+  return std::any_of(running.begin(), running.end(),
+                     [&](const Call* call) { return call->ticket == ticket; });
+}
+
 size_t CallQueue::waiting() const {
   std::lock_guard<std::mutex> lock(mutex_);
-  size_t count = common_.size();
+  size_t count = common_.size() + urgent_.size();
   for (auto& seat : seats_) count += seat->own.size();
   return count;
 }

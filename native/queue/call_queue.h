@@ -5,6 +5,7 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <condition_variable>
 #include <deque>
 #include <memory>
@@ -29,6 +30,12 @@ class CallQueue {
   // Waits for a call, a poke or the seat's end; null for the latter two. Marks a call as running.
   Call* take(int seat);
 
+  // For a seat whose interpreter waits for a callback: a call that was made on its behalf (only
+  // with `serve`), or null when it was poked or the time is over. Such a call ends with finish().
+  Call* take_nested(int seat, std::chrono::steady_clock::time_point until, bool serve);
+  // The same for an interpreter elsewhere, without waiting.
+  Call* hand_out_nested(int seat);
+
   // For a seat whose interpreter is elsewhere and holds several calls at a time: the next call for
   // it, or null when there is none; it is marked as running.
   Call* hand_out(int seat);
@@ -51,6 +58,8 @@ class CallQueue {
   std::vector<int32_t> clear(bool keep_control);
   // The ticket of the call that a seat runs (the oldest of several), 0 when it waits.
   uint64_t running(int seat) const;
+  // Whether a seat runs the call with this ticket, or another one inside it.
+  bool runs(int seat, uint64_t ticket) const;
   size_t waiting() const;
   // Blocks until no seat runs a call for which `matters(call)`, at most `milliseconds`.
   bool wait_idle(bool (*matters)(const Call&), int milliseconds);
@@ -61,10 +70,13 @@ class CallQueue {
     std::condition_variable wake;
     std::vector<Call*> running;
     bool waiting = false;
+    bool calling = false;  // waits for a callback
     bool poked = false;
     bool closed = false;
   };
   Call* pop(Seat& seat);
+  Call* pop_nested(int index);
+  std::deque<Call*>& home_of(Call& call);
   void wake(Seat& seat);
   void spin();
 
@@ -74,6 +86,7 @@ class CallQueue {
   std::atomic<bool> spinning_{false};
   int watchers_ = 0;  // who waits for idle_
   std::deque<Call*> common_;
+  std::deque<Call*> urgent_;  // for any seat; somebody waits for what they were made for
   std::vector<std::unique_ptr<Seat>> seats_;
   uint64_t last_ticket_ = 0;
 };

@@ -35,6 +35,8 @@ class Loops:
         """
         import asyncio
 
+        if asyncio._get_running_loop() is not None:
+            return _run_beside(work)
         loop = self._loop()
         before = asyncio.all_tasks(loop)
         task = asyncio.ensure_future(work, loop=loop)
@@ -89,6 +91,26 @@ class Loops:
                 self._by_thread.pop(get_ident(), None)
             if not loop.is_running():
                 loop.close()
+
+
+def _run_beside(work: Awaitable[Any]) -> Any:
+    """Runs `work` while this thread's loop stands still in the middle of a step.
+
+    That is so when a coroutine waits in host.call (rather than host.call_async) for a callback that
+    calls an async handler of this interpreter; one loop cannot run inside another.
+    """
+    from concurrent.futures import ThreadPoolExecutor
+
+    async def main() -> Any:
+        return await work
+
+    def run() -> Any:
+        import asyncio
+
+        return asyncio.run(main())
+
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(run).result()
 
 
 def _cancel(loop: AbstractEventLoop, tasks: set[Task[Any]]) -> set[Task[Any]]:

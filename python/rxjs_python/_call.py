@@ -149,11 +149,24 @@ class Scan:
         self._target = target
         self._loops = loops
         self._is_async = bool(flags & _CO_COROUTINE)
+        self._busy = False
         # Never changed by the handler: what the state goes back to when a batch fails.
         self._settled = copy_state(seed)
         self._state = copy_state(seed)
 
     def __call__(self, batch: Any) -> list[Any]:
+        if self._busy:
+            raise RuntimeError(
+                "a scan was called by a callback that it waits for itself; its state is not "
+                "settled before the batch is done"
+            )
+        self._busy = True
+        try:
+            return self._run(batch)
+        finally:
+            self._busy = False
+
+    def _run(self, batch: Any) -> list[Any]:
         states: list[Any] = []
         try:
             if self._is_async:

@@ -34,6 +34,7 @@ describe('pool options', () => {
       onCrash: 'fail',
       grace: 2000,
       env: {},
+      callbacks: {},
       name: 'python',
       onProgress: undefined,
     })
@@ -50,6 +51,7 @@ describe('pool options', () => {
       onCrash: 'retry',
       grace: 100,
       env: { A: 'b', C: undefined },
+      callbacks: { f: () => 1 },
       name: 'p',
     } as const
     assert.deepEqual(validatePoolOptions({ ...given, onProgress }), {

@@ -1,0 +1,70 @@
+"""Requests to JavaScript: what rxjs_python.host and its futures are made of."""
+
+from __future__ import annotations
+
+from ._errors import JavaScriptError, ResultEncodeError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+FOREVER = 1e8  # seconds
+
+
+class Native:
+    """The functions of the native core; there is none before a runtime has booted."""
+
+    begin: Any = None
+    wait: Any = None
+    next: Any = None
+    drop: Any = None
+
+
+def install(native: Any) -> None:
+    """Called once for each runtime, at its start."""
+    Native.begin = native.callback_begin
+    Native.wait = native.callback_wait
+    Native.next = native.callback_next
+    Native.drop = native.callback_drop
+
+
+def begin(name: str, args: tuple[Any, ...], future: bool) -> int:
+    """Sends a request and returns its number."""
+    if type(name) is not str:
+        raise TypeError(f"the name of a callback is a str, not {type(name).__name__}")
+    if Native.begin is None:
+        raise RuntimeError("JavaScript can be called only where rxjs-python runs this Python")
+    try:
+        number: int = Native.begin([name, *args], future)
+    except ResultEncodeError as error:
+        raise TypeError(f"an argument of {name!r} cannot go to JavaScript: {error}") from None
+    if number > 0:
+        return number
+    if number == 0:
+        raise JavaScriptError(
+            {
+                "name": "PoolClosedError",
+                "code": "ERR_POOL_CLOSED",
+                "message": f"{name!r} cannot be called: the pool is closed",
+            }
+        )
+    raise RecursionError(
+        f"{name!r} cannot be called: too many calls run inside each other on this interpreter, "
+        "each made by a callback that the one before it waits for"
+    )
+
+
+def call(name: str, args: tuple[Any, ...]) -> Any:
+    number = begin(name, args, False)
+    try:
+        while True:
+            answer = Native.wait(number, FOREVER)
+            if answer is not None:
+                break
+    except BaseException:
+        Native.drop(number)
+        raise
+    ok, value = answer
+    if ok:
+        return value
+    raise JavaScriptError(value)
