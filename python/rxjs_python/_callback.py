@@ -12,30 +12,24 @@ FOREVER = 1e8  # seconds
 
 
 class Native:
-    """The functions of the native core; there is none before a runtime has booted."""
+    """Where the functions of the native core are; there is none before a runtime has booted."""
 
-    begin: Any = None
-    wait: Any = None
-    next: Any = None
-    drop: Any = None
+    core: Any = None
 
 
 def install(native: Any) -> None:
     """Called once for each runtime, at its start."""
-    Native.begin = native.callback_begin
-    Native.wait = native.callback_wait
-    Native.next = native.callback_next
-    Native.drop = native.callback_drop
+    Native.core = native
 
 
 def begin(name: str, args: tuple[Any, ...], future: bool) -> int:
     """Sends a request and returns its number."""
     if type(name) is not str:
         raise TypeError(f"the name of a callback is a str, not {type(name).__name__}")
-    if Native.begin is None:
+    if Native.core is None:
         raise RuntimeError("JavaScript can be called only where rxjs-python runs this Python")
     try:
-        number: int = Native.begin([name, *args], future)
+        number: int = Native.core.callback_begin([name, *args], future)
     except ResultEncodeError as error:
         raise TypeError(f"an argument of {name!r} cannot go to JavaScript: {error}") from None
     if number > 0:
@@ -58,11 +52,11 @@ def call(name: str, args: tuple[Any, ...]) -> Any:
     number = begin(name, args, False)
     try:
         while True:
-            answer = Native.wait(number, FOREVER)
+            answer = Native.core.callback_wait(number, FOREVER)
             if answer is not None:
                 break
     except BaseException:
-        Native.drop(number)
+        Native.core.callback_drop(number)
         raise
     ok, value = answer
     if ok:

@@ -42,7 +42,7 @@ class CallbackFuture(FutureOfAny):
             left = FOREVER if until is None else until - monotonic()
             if left <= 0:
                 break
-            answer = Native.wait(self.number, left)
+            answer = Native.core.callback_wait(self.number, left)
             if answer is not None:
                 ok, value = answer
                 if ok is not None:  # else the thread below has it
@@ -81,7 +81,7 @@ class Answers:
 
     def _run(self) -> None:
         while True:
-            answer = Native.next(_IDLE)
+            answer = Native.core.callback_next(_IDLE)
             if answer is not None:
                 self.settle(*answer)
                 continue
