@@ -198,7 +198,7 @@ export class Channel {
         this.receivers
           .get(numbers[1]!)
           ?.callback(numbers[BLOCK_HEADER]!, value as string | null, numbers[BLOCK_HEADER + 1] === 1)
-        return 0
+        return 1
     }
   }
 

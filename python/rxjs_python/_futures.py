@@ -27,7 +27,10 @@ class CallbackFuture(FutureOfAny):
     ``cancel`` forgets the answer; JavaScript is not interrupted.
     """
 
-    number = 0
+    def __init__(self, owner: Answers) -> None:
+        super().__init__()
+        self.number = 0
+        self._owner = owner
 
     def result(self, timeout: float | None = None) -> Any:
         return super().result(self._help(timeout))
@@ -46,7 +49,7 @@ class CallbackFuture(FutureOfAny):
             if answer is not None:
                 ok, value = answer
                 if ok is not None:  # else the thread below has it
-                    answers.settle(self.number, ok, value)
+                    self._owner.settle(self.number, ok, value)
                 break
         return None if until is None else max(0.0, until - monotonic())
 
@@ -60,7 +63,7 @@ class Answers:
         self._running = False
 
     def submit(self, name: str, args: tuple[Any, ...]) -> CallbackFuture:
-        future = CallbackFuture()
+        future = CallbackFuture(self)
         with self._lock:
             future.number = begin(name, args, True)
             self._futures[future.number] = future
