@@ -68,7 +68,14 @@ export interface NativePool {
   start(call: number): number
   stop(seat: number, call: number): void
   /** `request` is what opens the handler in an interpreter that has not got it yet (JSON). */
-  defineHandler(handler: number, codecIn: number, codecOut: number, exact: boolean, request: string): void
+  defineHandler(
+    handler: number,
+    codecIn: number,
+    codecOut: number,
+    exact: boolean,
+    request: string,
+    asyncLimit: number,
+  ): void
   /** Sends the calls that the first `numbers` integers of the outbox describe; `narrow`: no unit is above U+00FF. */
   submit(text: string | string[], units: number, numbers: number, narrow: boolean): void
   submitBinary(call: number, seat: number, handler: number, views: ArrayBufferView[], crossings: Uint8Array): void

@@ -68,6 +68,11 @@ export interface HandlerOptions {
   codec?: CodecName
   /** What becomes of a batch whose worker process crashed; default: the pool's `onCrash`. */
   onCrash?: OnCrash
+  /**
+   * For `async def` handlers: how many batches one interpreter has in flight at a time (default 128). 1 runs each batch to
+   * its end before the next begins.
+   */
+  asyncConcurrency?: number
 }
 
 /** Options of `pool.handler` with those that operators use. */
@@ -81,6 +86,7 @@ export interface CompleteHandlerOptions {
   init: HandlerSpec | undefined
   codec: CodecName
   onCrash: OnCrash | undefined
+  asyncConcurrency: number
   mode: HandlerMode
   seed: unknown
 }
@@ -103,6 +109,9 @@ const ON_CRASH: readonly OnCrash[] = ['fail', 'retry']
 const GRACE = 2000
 const CODECS: readonly CodecName[] = ['string', 'json', 'buffer', 'array']
 const MODES: readonly HandlerMode[] = ['map', 'filter', 'flatMap', 'scan']
+const HANDLER_KEYS: readonly string[] = ['init', 'codec', 'onCrash', 'asyncConcurrency', 'mode', 'seed']
+const ASYNC_CONCURRENCY = 128
+const MAX_ASYNC_CONCURRENCY = 1 << 16
 const CALL_KEYS: readonly string[] = ['timeout', 'signal', 'transfer']
 const MAX_INTERPRETERS = 256
 /** What timers take: above it Node would fire at once. */
@@ -138,14 +147,15 @@ export function validatePoolOptions(options: PoolOptions = {}): CompletePoolOpti
 export function validateHandler(spec: HandlerSpec, options: HandlerModeOptions = {}): CompleteHandlerOptions {
   const check = new Checker('pool.handler')
   if (!isHandlerSpec(spec)) check.problem(`the handler must be ${SPEC}`, spec)
-  if (!check.object('options', options, ['init', 'codec', 'onCrash', 'mode', 'seed']))
-    throw new OptionError(check.problems)
+  if (!check.object('options', options, HANDLER_KEYS)) throw new OptionError(check.problems)
   const { init, codec } = checkHandlerOptions(check, options)
   const onCrash = check.oneOf('onCrash', options.onCrash, ON_CRASH)
+  const { asyncConcurrency } = options
+  const limit = check.whole('asyncConcurrency', asyncConcurrency, 1, MAX_ASYNC_CONCURRENCY) ?? ASYNC_CONCURRENCY
   const mode = check.oneOf('mode', options.mode, MODES) ?? 'map'
   if (codec === 'array' && mode !== 'map') check.problem(`codec 'array' is not for mode '${mode}'`)
   check.done()
-  return { init, codec: codec ?? 'json', onCrash, mode, seed: options.seed }
+  return { init, codec: codec ?? 'json', onCrash, asyncConcurrency: limit, mode, seed: options.seed }
 }
 
 /**

@@ -151,6 +151,7 @@ void PoolBinding::define_handler(const Napi::CallbackInfo& info) {
   definition.codecs.in = static_cast<CodecKind>(int_at(info, 1));
   definition.codecs.out = static_cast<CodecKind>(int_at(info, 2));
   definition.codecs.exact = info[3].As<Napi::Boolean>().Value();
+  definition.async_limit = int_at(info, 5);
   definition.request = info[4].As<Napi::String>().Utf16Value();
   pool_->define_handler(int_at(info, 0), std::move(definition));
 }

@@ -53,10 +53,17 @@ PyObject* interrupt_requested(PyObject* self, PyObject*) {
   return answer;
 }
 
+PyObject* interrupted(PyObject* self, PyObject*) {
+  Interpreter* interpreter = Interpreter::current();
+  uint64_t ticket = interpreter == nullptr ? 0 : interpreter->interrupted();
+  return runtime_of(self).api().PyLong_FromLongLong(static_cast<long long>(ticket));
+}
+
 PyMethodDef write_definition = {"write", write_output, kMethVarargs, nullptr};
 PyMethodDef log_definition = {"log", write_log, kMethO, nullptr};
 PyMethodDef interrupt_definition = {"interrupt_requested", interrupt_requested, kMethNoArgs,
                                     nullptr};
+PyMethodDef interrupted_definition = {"interrupted", interrupted, kMethNoArgs, nullptr};
 
 // An instance of the memory type. The fields start at a fixed place behind any build's object
 // header, so that the functions below need not know which libpython calls them.
@@ -107,7 +114,7 @@ PyObject* make_builtins(Runtime& runtime) {
   PyObject* module = py.PyImport_AddModule("_rxjs_python_native");  // borrowed
   if (module == nullptr) return nullptr;
   std::vector<PyMethodDef*> definitions = {&write_definition, &log_definition,
-                                           &interrupt_definition};
+                                           &interrupt_definition, &interrupted_definition};
   definitions.insert(definitions.end(), callback_functions().begin(), callback_functions().end());
   for (PyMethodDef* definition : definitions) {
     PyRef function(py, py.PyCFunction_NewEx(definition, self.get(), nullptr));

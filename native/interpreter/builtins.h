@@ -8,8 +8,9 @@ namespace rxp {
 
 class Runtime;
 
-// A module object with write(stream, text), log(text), interrupt_requested() and the functions of
-// callback/python.h. New reference.
+// A module object with write(stream, text), log(text), interrupt_requested(), interrupted() (the
+// ticket of the call that was last asked to stop) and the functions of callback/python.h. New
+// reference.
 PyObject* make_builtins(Runtime& runtime);
 
 // The runtime that a function of that module belongs to, by its `self`.

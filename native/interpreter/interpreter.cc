@@ -21,18 +21,6 @@ LatestOutput& latest_output() {
 
 }  // namespace
 
-class Interpreter::Open {
- public:
-  explicit Open(Interpreter& interpreter) : interpreter_(interpreter), before_(interpreter.open_) {
-    interpreter_.open_ = true;
-  }
-  ~Open() { interpreter_.open_ = before_; }
-
- private:
-  Interpreter& interpreter_;
-  const bool before_;
-};
-
 Interpreter* Interpreter::current() { return this_thread; }
 
 std::shared_ptr<OutputTarget> Interpreter::output_target(Runtime& runtime) {
@@ -122,6 +110,8 @@ void Interpreter::close() {
     api_.Py_DecRef(host_);
   }
   host_ = nullptr;
+  if (flight_loops_ != nullptr) api_.Py_DecRef(flight_loops_);
+  flight_loops_ = nullptr;
   json_decoder_.reset();
   json_encoder_.reset();
   for (PyObject** object : {&as_list_, &flush_output_, &pending_output_}) {
@@ -152,8 +142,9 @@ bool Interpreter::wait_for(int32_t number, CallbackDesk::Clock::time_point until
   return served;
 }
 
-void Interpreter::run(Call& call) {
+bool Interpreter::run(Call& call) {
   bool before = std::exchange(open_, false);
+  bool done = true;
   stack_.push_back({&call});
   switch (call.kind) {
     case CallKind::kControl:
@@ -166,10 +157,11 @@ void Interpreter::run(Call& call) {
       post(call, ResultStatus::kOk);
       break;
     default:
-      run_batch(call);
+      done = run_batch(call);
   }
   stack_.pop_back();
   open_ = before;
+  return done;
 }
 
 PyObject* Interpreter::call_control(TextView request) {
@@ -222,6 +214,7 @@ Interpreter::Handler* Interpreter::find_handler(int32_t id) {
     forget(id);
     if (index >= handlers_.size()) handlers_.resize(index + 1);
     handlers_[index] = {callable, definition.codecs};
+    if (flight_allowed_) load_flight(handlers_[index], definition.async_limit);
   }
   return &handlers_[index];
 }
@@ -229,7 +222,7 @@ Interpreter::Handler* Interpreter::find_handler(int32_t id) {
 void Interpreter::forget(int32_t id) {
   auto index = static_cast<size_t>(id);
   if (index >= handlers_.size() || handlers_[index].callable == nullptr) return;
-  api_.Py_DecRef(handlers_[index].callable);
+  release(handlers_[index]);
   handlers_[index] = Handler{};
 }
 
@@ -247,24 +240,39 @@ PyObject* Interpreter::decode(const Call& call, CodecKind codec) {
   return nullptr;
 }
 
-void Interpreter::run_batch(Call& call) {
+bool Interpreter::run_batch(Call& call) {
   Handler* found = find_handler(call.handler);
-  if (found == nullptr) return fail(call, -1);
+  if (found == nullptr) {
+    fail(call, -1);
+    return true;
+  }
   // A copy: what runs inside this call may make handlers, or close this one.
   const Handler handler = *found;
   api_.Py_IncRef(handler.callable);
   PyRef callable(api_, handler.callable);
   CodecKind in = handler.codecs.in;
   PyRef batch(api_, decode(call, in));
-  if (!batch) return fail(call, -1);
+  if (!batch) {
+    fail(call, -1);
+    return true;
+  }
+  if (handler.start != nullptr && stack_.size() == 1 && begin_flight(call, handler, batch)) {
+    return false;
+  }
   PyRef result;
-  {
+  if (api_.PyErr_Occurred() == nullptr) {
     Open open(*this);
     result = PyRef(api_, api_.PyObject_CallFunctionObjArgs(handler.callable, batch.get(), nullptr));
     if (result && handler.codecs.out != CodecKind::kArray) {
       result = PyRef(api_, checked_list(result.release(), call, handler));
     }
   }
+  settle(call, handler, result, batch);
+  return true;
+}
+
+// Posts what a handler returned, or the exception that is set.
+void Interpreter::settle(const Call& call, const Handler& handler, PyRef& result, PyRef& batch) {
   bool has_items = false;
   if (result) {
     has_items = encode(call, handler, result.get());
@@ -272,7 +280,7 @@ void Interpreter::run_batch(Call& call) {
     fail(call, -1);
   }
   result.reset();
-  if (in == CodecKind::kBuffer) binary_.release_views(batch.get());
+  if (handler.codecs.in == CodecKind::kBuffer) binary_.release_views(batch.get());
   batch.reset();
   if (has_items) post_items(call);
   flush_output();

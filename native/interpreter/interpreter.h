@@ -3,6 +3,7 @@
 
 #include <atomic>
 #include <memory>
+#include <unordered_map>
 #include <vector>
 
 #include "codec/binary_codec.h"
@@ -32,8 +33,22 @@ class Interpreter {
 
   // Makes the host and posts the result of `call`. False when that failed.
   bool open(int32_t call);
-  // Posts the result of this call; it has left no trace here afterwards.
-  void run(Call& call);
+  // Posts the result of this call; it has left no trace here afterwards. False for a batch that is
+  // in flight now (run_loop).
+  bool run(Call& call);
+
+  // Batches of `async def` handlers, as tasks of this thread's event loop (async_batches.cc). Only
+  // where somebody calls run_loop().
+  void allow_flight() { flight_allowed_ = true; }
+  size_t in_flight() const { return flights_.size(); }
+  // Whether no further batch of a handler that has some in flight is to begin.
+  bool full() const;
+  // Runs the loop until a batch has ended or `descriptor` is readable, posts the results, and adds
+  // their calls to `ended`.
+  void run_loop(int descriptor, std::vector<Call*>& ended);
+  // Asks a batch in flight to stop.
+  void cancel(uint64_t ticket);
+  uint64_t interrupted() const { return interrupted_.load(); }
   // Drops handlers and the host.
   void close();
 
@@ -59,6 +74,14 @@ class Interpreter {
   struct Handler {
     PyObject* callable = nullptr;
     HandlerCodecs codecs;
+    PyObject* start = nullptr;  // of an async handler: makes a coroutine of a batch
+    PyObject* loops = nullptr;
+    int limit = 0;  // batches in flight
+  };
+  struct Flight {
+    Call* call;
+    Handler handler;  // with references of its own
+    PyRef batch;
   };
   // A call that runs; inside the one below it, when that waits for a callback (rule C3).
   struct Frame {
@@ -66,10 +89,28 @@ class Interpreter {
     int32_t awaited = 0;  // the callback
   };
   // While one lives, the thread is in the handler's code and nothing here is in use.
-  class Open;
+  class Open {
+   public:
+    explicit Open(Interpreter& interpreter)
+        : interpreter_(interpreter), before_(interpreter.open_) {
+      interpreter_.open_ = true;
+    }
+    ~Open() { interpreter_.open_ = before_; }
+
+   private:
+    Interpreter& interpreter_;
+    const bool before_;
+  };
 
   void run_control(Call& call);
-  void run_batch(Call& call);
+  bool run_batch(Call& call);
+  // False, with or without an exception set, when the batch is not in flight.
+  bool begin_flight(Call& call, const Handler& handler, PyRef& batch);
+  void end_flight(Flight& flight, bool ok, PyObject* value);
+  PyObject* tasks(PyObject* loops);
+  void load_flight(Handler& handler, int limit);
+  void release(Handler& handler);
+  void settle(const Call& call, const Handler& handler, PyRef& result, PyRef& batch);
   void forget(int32_t handler);
   Handler* find_handler(int32_t id);
   PyObject* call_control(TextView request);
@@ -87,6 +128,9 @@ class Interpreter {
   Runtime& runtime_;
   const PythonApi& api_;
   const std::atomic<uint64_t>& interrupted_;
+  bool flight_allowed_ = false;
+  std::unordered_map<uint64_t, Flight> flights_;
+  PyObject* flight_loops_ = nullptr;  // of the host, all handlers' the same
   std::vector<Frame> stack_;
   bool open_ = false;
   CallbackWaiter* waiter_ = nullptr;

@@ -6,6 +6,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -25,6 +26,9 @@ struct Seat {
   Runtime* runtime = nullptr;
   bool home = false;
   unsigned long ident = 0;
+  // Under the mutex: batches of async handlers, and those of them that are to be cancelled.
+  std::set<uint64_t> in_flight;
+  std::vector<uint64_t> cancelled;
 };
 
 class Pool final : public Workplace, public std::enable_shared_from_this<Pool> {

@@ -23,6 +23,7 @@ class Tenant final : public CallbackWaiter {
  private:
   void serve();
   Call* next_call(Call* finished);
+  void fly();
 
   Pool& pool_;
   Runtime& runtime_;
@@ -30,6 +31,7 @@ class Tenant final : public CallbackWaiter {
   const int index_;
   const bool home_;
   Seat& seat_;
+  const int woken_;  // an event that wakes the event loop
   Interpreter interpreter_;
 };
 

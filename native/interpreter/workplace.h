@@ -21,7 +21,8 @@ struct HandlerCodecs {
 struct HandlerDefinition {
   HandlerCodecs codecs;
   bool stateful =
-      false;  // its results depend on earlier calls, so another interpreter cannot go on
+      false;            // its results depend on earlier calls, so another interpreter cannot go on
+  int async_limit = 1;  // batches in flight on one interpreter, where it is async
   std::u16string request;  // JSON: what asks a host to open it
 };
 
@@ -33,6 +34,8 @@ class Workplace {
   virtual std::shared_ptr<ResultSink> sink() = 0;
   virtual const std::string& host_options() const = 0;
   virtual HandlerDefinition handler(int32_t id) = 0;
+  // The next result is that of this call, which began before the latest one.
+  virtual void answering(const Call&) {}
 
   // Whoever answers the callbacks of this place.
   const std::shared_ptr<CallbackOwner> callbacks = std::make_shared<CallbackOwner>();

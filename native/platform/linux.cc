@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <link.h>
 #include <signal.h>
+#include <sys/eventfd.h>
 #include <sys/file.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -195,6 +196,18 @@ int interrupt_signal(int ordinal) {
 }
 
 void send_signal(pthread_t thread, int signal) { pthread_kill(thread, signal); }
+
+int make_event() { return eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK); }
+
+void make_readable(int event) {
+  uint64_t one = 1;
+  (void)!write(event, &one, sizeof one);
+}
+
+void make_unreadable(int event) {
+  uint64_t count = 0;
+  (void)!read(event, &count, sizeof count);
+}
 
 void install_exit_hook() {
 #if defined(__GLIBC__)

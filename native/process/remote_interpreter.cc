@@ -58,12 +58,15 @@ bool RemoteInterpreter::feed() {
   std::unique_lock<std::mutex> lock(mutex_);
   if (!open_ || stop_sent_) return false;
   bool full = false;
-  if (!outstanding_.empty()) {
+  if (flight_full_) {
+    full = true;
+  } else if (outstanding_.size() > flying_) {
     double ahead = average_ > kQuick ? 1 : std::clamp(kAhead / average_, 2.0, kMostAhead);
-    full = static_cast<double>(outstanding_.size()) >= ahead || outstanding_bytes_ >= kBytesAhead;
-    // While it waits for a callback, it runs what was made on behalf of that (rule C3).
-    if (full && awaited_.empty()) return false;
+    full = static_cast<double>(outstanding_.size() - flying_) >= ahead ||
+           outstanding_bytes_ >= kBytesAhead;
   }
+  // While it waits for a callback, it runs what was made on behalf of that (rule C3).
+  if (full && awaited_.empty() && !flight_full_) return false;
   CallQueue& queue = pool_->queue();
   Call* call = full ? queue.hand_out_nested(seat_) : queue.hand_out(seat_);
   if (call == nullptr) {
@@ -123,6 +126,7 @@ CallQueue::Cancelled RemoteInterpreter::cancel(uint64_t ticket) {
     return CallQueue::Cancelled::kRemoved;
   }
   session_->link().state().interrupted.store(ticket);
+  if (found->flies) session_->cancel(ticket);
   if (interrupted_ != ticket) {
     interrupted_ = ticket;
     interrupt_deadline_ = Clock::now() + std::chrono::milliseconds(program_.grace);
@@ -151,7 +155,12 @@ int32_t RemoteInterpreter::within(const Call& call) const {
 
 void RemoteInterpreter::remove(std::vector<Outstanding>::iterator place) {
   if (session_ != nullptr) session_->free_claim(place->claim);
-  outstanding_bytes_ -= place->bytes;
+  if (place->flies) {
+    flying_--;
+    flight_full_ = false;
+  } else {
+    outstanding_bytes_ -= place->bytes;
+  }
   outstanding_.erase(place);
   load_.store(static_cast<int>(outstanding_.size()), std::memory_order_relaxed);
 }
@@ -164,6 +173,7 @@ void RemoteInterpreter::abandon() {
     open_ = false;
     dropped.swap(outstanding_);
     outstanding_bytes_ = 0;
+    flying_ = 0;
     if (session_ != nullptr) session_->close();
     if (child_ != nullptr) child_->kill();
   }
@@ -295,7 +305,7 @@ int RemoteInterpreter::patience(bool sent) {
     milliseconds = static_cast<int>(left.count()) + 1;
   }
   bool soon = starved_ || !sent;
-  if (outstanding_.size() > 1) soon = true;
+  if (outstanding_.size() > flying_ + 1) soon = true;
   if (soon) milliseconds = milliseconds < 0 ? kBehind : std::min(milliseconds, kBehind);
   starved_ = false;
   return milliseconds;
@@ -305,19 +315,21 @@ int RemoteInterpreter::patience(bool sent) {
 void RemoteInterpreter::relieve() {
   {
     std::lock_guard<std::mutex> lock(mutex_);
-    if (outstanding_.size() < 2) return;
+    if (outstanding_.size() - flying_ < 2) return;
     auto now = Clock::now();
-    uint64_t first = outstanding_.front().call->ticket;
+    auto running = std::find_if(outstanding_.begin(), outstanding_.end(),
+                                [](const Outstanding& one) { return !one.flies; });
+    uint64_t first = running->call->ticket;
     if (first != first_ticket_) {
       first_ticket_ = first;
       first_since_ = now;
     }
     if (now - first_since_ < std::chrono::milliseconds(kBehind)) return;
     std::vector<Call*> back;
-    for (size_t i = 1; i < outstanding_.size();) {
+    for (size_t i = 0; i < outstanding_.size();) {
       Outstanding& one = outstanding_[i];
       bool ours = one.call->interpreter != kAnyInterpreter || one.call->asker == seat_;
-      if (ours || !withdraw(one)) {
+      if (one.flies || one.call->ticket == first || ours || !withdraw(one)) {
         i++;
         continue;
       }
@@ -356,6 +368,8 @@ void RemoteInterpreter::after_end(const Ending& ending, Cause cause) {
     leaving = abandoned_ || (stop_sent_ && outstanding_.empty());
     open.swap(outstanding_);
     outstanding_bytes_ = 0;
+    flying_ = 0;
+    flight_full_ = false;
     load_.store(0, std::memory_order_relaxed);
     if (!leaving) {
       state_lost_.insert(stateful_used_.begin(), stateful_used_.end());

@@ -40,6 +40,7 @@ class RemoteInterpreter final : public RemoteSeat,
     Call* call;
     uint32_t claim;  // in the session
     size_t bytes;
+    bool flies = false;  // begun, and others may run beside it
   };
   static constexpr double kUnknown = 1e18;  // then no call is taken for a quick one
   static constexpr double kOldShare = 0.8;  // of the average in the next one
@@ -72,6 +73,7 @@ class RemoteInterpreter final : public RemoteSeat,
   bool take_binary(WorkerSession& session, const char* message, size_t size);
   bool take_output(WorkerSession& session, const char* message, size_t size);
   bool take_callback(WorkerSession& session, const char* message, size_t size);
+  bool take_in_flight(const char* message, size_t size);
   bool take_callback_wait(const char* message, size_t size);
   bool take_block(WorkerSession& session, const char* message, size_t size, MessageType type);
   bool take_start(ResultStatus status);
@@ -94,8 +96,10 @@ class RemoteInterpreter final : public RemoteSeat,
   Clock::time_point first_since_;
   uint64_t interrupted_ = 0;
   Clock::time_point interrupt_deadline_;
-  bool open_ = false;     // it takes calls
-  bool starved_ = false;  // a call found no room
+  size_t flying_ = 0;         // of outstanding_
+  bool flight_full_ = false;  // no further one is to come yet
+  bool open_ = false;         // it takes calls
+  bool starved_ = false;      // a call found no room
   bool stopping_ = false;
   bool stop_sent_ = false;
   bool abandoned_ = false;

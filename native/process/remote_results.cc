@@ -73,6 +73,8 @@ bool RemoteInterpreter::take(WorkerSession& session, const char* message, size_t
       return take_output(session, message, size);
     case MessageType::kCallback:
       return take_callback(session, message, size);
+    case MessageType::kInFlight:
+      return take_in_flight(message, size);
     case MessageType::kCallbackWait:
       return take_callback_wait(message, size);
     case MessageType::kMap:
@@ -271,6 +273,23 @@ bool RemoteInterpreter::take_callback(WorkerSession& session, const char* place,
   } else {
     pool_->channel().post_callback(pool_->pool_id(), number, text);
   }
+  return true;
+}
+
+bool RemoteInterpreter::take_in_flight(const char* place, size_t size) {
+  FlightMessage message;
+  if (!read_message(place, size, message)) return false;
+  {
+    std::lock_guard<std::mutex> lock(mutex_);
+    for (Outstanding& one : outstanding_) {
+      if (one.call->ticket != message.ticket || one.flies) continue;
+      one.flies = true;
+      flying_++;
+      outstanding_bytes_ -= one.bytes;
+      flight_full_ = message.full != 0;
+    }
+  }
+  pool_->feed();
   return true;
 }
 

@@ -101,6 +101,7 @@ void WorkerSession::define(int32_t handler, const HandlerDefinition& definition)
   message.codec_in = static_cast<uint32_t>(definition.codecs.in);
   message.codec_out = static_cast<uint32_t>(definition.codecs.out);
   message.exact = definition.codecs.exact ? 1 : 0;
+  message.async_limit = static_cast<uint32_t>(definition.async_limit);
   message.units = definition.request.size();
   const size_t size = definition.request.size() * sizeof(char16_t);
   message.body.size = size;
@@ -120,6 +121,13 @@ void WorkerSession::stop() {
   char message[kAlignment] = {};
   std::lock_guard<std::mutex> lock(mutex_);
   say(message, sizeof message, MessageType::kStop, nullptr, 0);
+}
+
+void WorkerSession::cancel(uint64_t ticket) {
+  FlightMessage message{};
+  message.ticket = ticket;
+  std::lock_guard<std::mutex> lock(mutex_);
+  say(&message, sizeof message, MessageType::kCancel, nullptr, 0);
 }
 
 void WorkerSession::say_block(MessageType type, uint32_t block, size_t size) {

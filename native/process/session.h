@@ -30,6 +30,7 @@ class WorkerSession : public std::enable_shared_from_this<WorkerSession> {
   void start(int32_t pool, const std::string& host_options);
   void define(int32_t handler, const HandlerDefinition& definition);
   void stop();
+  void cancel(uint64_t ticket);
 
   // A call that was sent. Its claim is its own until free_claim().
   struct Sent {

@@ -29,12 +29,14 @@ enum class MessageType : uint32_t {
   kCall = 2,
   kDefine = 3,
   kStop = 4,
+  kCancel = 5,  // a batch in flight is asked to stop
   // From the worker.
   kText = 16,
   kBinary = 17,
   kOutput = 18,
   kCallback = 19,      // a request to JavaScript
   kCallbackWait = 20,  // the main thread waits for its answer, and runs calls meanwhile
+  kInFlight = 21,      // a call of an async handler has begun, and others may run beside it
   // Both ways, about blocks.
   kMap = 32,       // a new block; its descriptor came over the socket before
   kUnmap = 33,     // its maker has done away with it
@@ -115,8 +117,17 @@ struct DefineMessage {  // body: the request, UTF-16
   uint32_t codec_in;
   uint32_t codec_out;
   uint32_t exact;
+  uint32_t async_limit;
+  uint32_t reserved;
   uint64_t units;
   Body body;
+};
+
+struct FlightMessage {  // also of kCancel
+  MessageHeader header;
+  uint64_t ticket;
+  uint32_t full;  // no further one is to come yet
+  uint32_t reserved;
 };
 
 struct BlockMessage {

@@ -31,14 +31,20 @@ void Worker::serve() {
   for (;;) {
     runtime_.drain_reaper();
     if (stopping_) break;
-    if (!step() && !wait()) _exit(0);
+    if (step()) continue;
+    if (interpreter_ != nullptr && interpreter_->in_flight() > 0) {
+      fly();
+    } else if (!wait()) {
+      _exit(0);
+    }
   }
   interpreter_->close();
   interpreter_.reset();
 }
 
 bool Worker::step() {
-  if (!postponed_.empty()) {
+  const bool full = interpreter_ != nullptr && interpreter_->full();
+  if (!postponed_.empty() && !full) {
     std::vector<char> message = std::move(postponed_.front());
     postponed_.pop_front();
     if (!dispatch(message.data())) stopping_ = true;
@@ -49,9 +55,40 @@ bool Worker::step() {
   if (link_->in.broken()) give_up();
   if (message == nullptr) return false;
   reading_ = true;
-  if (!dispatch(message)) stopping_ = true;
+  if (full && waits(message, false)) {
+    postponed_.emplace_back(message, message + size);
+  } else if (!dispatch(message)) {
+    stopping_ = true;
+  }
   give_place_up();
   return true;
+}
+
+bool Worker::waits(const char* place, bool nested) const {
+  auto* message = reinterpret_cast<const CallMessage*>(place);
+  if (message->header.type == MessageType::kStop) return nested;
+  return message->header.type == MessageType::kCall && message->within == 0 &&
+         !is_service(static_cast<CallKind>(message->kind));
+}
+
+void Worker::fly() {
+  if (!link_->begin_wait()) return;
+  std::vector<Call*> ended;
+  interpreter_->run_loop(link_->socket(), ended);
+  if (!link_->end_wait()) _exit(0);
+  for (Call* call : ended) {
+    auto found = flights_.find(call->ticket);
+    Flight flight = std::move(found->second);
+    flights_.erase(found);
+    end(*flight.call, flight.block);
+  }
+}
+
+void Worker::end(Call& call, uint32_t block) {
+  for (auto& segment : call.segments) {
+    if (segment.block != nullptr) segment.block->release();
+  }
+  if (block != 0) drop_block(block);
 }
 
 // What is in a message is not looked at any more when Python's code runs, so its place may be used
@@ -68,11 +105,11 @@ Worker::Nested Worker::nested_step() {
   char* place = link_->in.peek(&size);
   if (link_->in.broken()) give_up();
   if (place == nullptr) return Nested::kNothing;
-  auto* message = reinterpret_cast<CallMessage*>(place);
-  bool call = message->header.type == MessageType::kCall;
-  bool ours = call && (message->within != 0 || is_service(static_cast<CallKind>(message->kind)));
+  const bool postpone = waits(place, true);
+  const bool ours =
+      !postpone && reinterpret_cast<MessageHeader*>(place)->type == MessageType::kCall;
   reading_ = true;
-  if (message->header.type == MessageType::kStop || (call && !ours)) {
+  if (postpone) {
     postponed_.emplace_back(place, place + size);
   } else if (!dispatch(place)) {
     stopping_ = true;
@@ -145,6 +182,9 @@ bool Worker::dispatch(char* message) {
     case MessageType::kGiveBack:
       if (!sink_->take_back(block->block)) give_up();
       return true;
+    case MessageType::kCancel:
+      interpreter_->cancel(reinterpret_cast<FlightMessage*>(message)->ticket);
+      return true;
     case MessageType::kStop:
       return false;
     default:
@@ -159,6 +199,7 @@ void Worker::start(char* place) {
   pool_ = message->pool;
   interpreter_ = std::make_unique<Interpreter>(*this, runtime_, link_->state().interrupted);
   interpreter_->set_waiter(this);
+  interpreter_->allow_flight();
   int line = link_->take_descriptor(kAnswerLine);
   if (line < 0) give_up();
   // Not before it is needed: Python warns of forks in a process that has threads.
@@ -183,6 +224,7 @@ void Worker::define(char* place) {
   definition.codecs.in = static_cast<CodecKind>(message->codec_in);
   definition.codecs.out = static_cast<CodecKind>(message->codec_out);
   definition.codecs.exact = message->exact != 0;
+  definition.async_limit = static_cast<int>(message->async_limit);
   const char* body = body_of(place, sizeof *message, message->body);
   definition.request.resize(message->units);
   std::memcpy(&definition.request[0], body, message->units * sizeof(char16_t));
@@ -202,17 +244,21 @@ void Worker::run(char* place) {
   char* body = body_of(place, sizeof *message, message->body);
   if (mine) {
     uint64_t before = link_->state().running.exchange(ticket);
-    Call call;
-    run(place, call, body);
-    for (auto& segment : call.segments) {
-      if (segment.block != nullptr) segment.block->release();
-    }
+    auto call = std::make_unique<Call>();
+    bool done = run(place, *call, body);
     link_->state().running.store(before);
+    if (done) {
+      end(*call, block);
+    } else {
+      sink_->say_in_flight(ticket, interpreter_->full());
+      flights_[ticket] = {std::move(call), block};
+    }
+  } else if (block != 0) {
+    drop_block(block);
   }
-  if (block != 0) drop_block(block);
 }
 
-void Worker::run(char* place, Call& call, char* body) {
+bool Worker::run(char* place, Call& call, char* body) {
   auto* message = reinterpret_cast<CallMessage*>(place);
   call.id = message->call;
   call.ticket = message->ticket;
@@ -244,8 +290,9 @@ void Worker::run(char* place, Call& call, char* body) {
   }
   WorkerSink::Place before = sink_->save();
   sink_->begin(call);
-  interpreter_->run(call);
+  bool done = interpreter_->run(call);
   sink_->restore(before);
+  return done;
 }
 
 char* Worker::body_of(char* message, size_t message_size, const Body& body) {

@@ -28,6 +28,7 @@ class Worker final : public Workplace, public CallbackWaiter {
   std::shared_ptr<ResultSink> sink() override { return sink_; }
   const std::string& host_options() const override { return host_options_; }
   HandlerDefinition handler(int32_t id) override;
+  void answering(const Call& call) override { sink_->begin(call); }
 
   int seat() const override { return 0; }
   bool wait(int32_t number, CallbackDesk::Clock::time_point until, bool serve) override;
@@ -50,7 +51,12 @@ class Worker final : public Workplace, public CallbackWaiter {
   void start(char* message);
   void define(char* message);
   void run(char* message);
-  void run(char* message, Call& call, char* body);
+  bool run(char* message, Call& call, char* body);
+  // Lets the event loop run until a message comes or a batch in flight has ended.
+  void fly();
+  void end(Call& call, uint32_t block);
+  // Whether a message is a call that has to wait for its turn.
+  bool waits(const char* message, bool nested) const;
   void map_block(uint32_t id, size_t size);
   void unmap_block(uint32_t id);
   char* use_block(uint32_t id);
@@ -73,7 +79,12 @@ class Worker final : public Workplace, public CallbackWaiter {
   bool stopping_ = false;
   std::deque<std::vector<char>> postponed_;  // calls for after the one that waits for a callback
   const int woken_;                          // an event descriptor that ends a wait for a callback
-  int32_t announced_ = 0;                    // the last callback that the pool knows we wait for
+  struct Flight {
+    std::unique_ptr<Call> call;
+    uint32_t block;
+  };
+  std::unordered_map<uint64_t, Flight> flights_;
+  int32_t announced_ = 0;  // the last callback that the pool knows we wait for
 };
 
 }  // namespace rxp

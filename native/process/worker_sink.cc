@@ -219,6 +219,15 @@ void WorkerSink::say_waiting(int32_t callback) {
   publish();
 }
 
+void WorkerSink::say_in_flight(uint64_t ticket, bool full) {
+  std::lock_guard<std::mutex> lock(mutex_);
+  auto* message =
+      reinterpret_cast<FlightMessage*>(reserve(sizeof(FlightMessage), MessageType::kInFlight));
+  message->ticket = ticket;
+  message->full = full ? 1 : 0;
+  publish();
+}
+
 void WorkerSink::say_block(MessageType type, uint32_t block, size_t size) {
   if (forked) return;
   std::lock_guard<std::mutex> lock(mutex_);

@@ -25,6 +25,7 @@ class WorkerSink final : public ResultSink {
   void post_output(int32_t pool, BlockKind kind, int32_t stream, TextBuffer& text) override;
   bool post_callback(int32_t pool, int32_t number, TextBuffer& text) override;
   void say_waiting(int32_t callback);
+  void say_in_flight(uint64_t ticket, bool full);
   void at_first_callback(std::function<void()> listen) { listen_ = std::move(listen); }
 
   // The call that results belong to from now on; its time is measured from here.

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 #include <thread>
+#include <utility>
 
 #include "platform/platform.h"
 
@@ -16,7 +17,31 @@ int CallQueue::add_seat() {
 
 void CallQueue::wake(Seat& seat) {
   seat.waiting = false;
-  seat.wake.notify_one();
+  if (seat.looping >= 0) {
+    platform::make_readable(std::exchange(seat.looping, -1));
+  } else {
+    seat.wake.notify_one();
+  }
+}
+
+bool CallQueue::begin_loop(int index, int descriptor, bool full) {
+  std::lock_guard<std::mutex> lock(mutex_);
+  Seat& seat = *seats_[static_cast<size_t>(index)];
+  bool common = !full && !seat.closed && !common_.empty();
+  if (seat.poked || !seat.own.empty() || !urgent_.empty() || common) {
+    seat.poked = false;
+    return false;
+  }
+  seat.full = full;
+  seat.looping = descriptor;
+  return true;
+}
+
+void CallQueue::end_loop(int index) {
+  std::lock_guard<std::mutex> lock(mutex_);
+  Seat& seat = *seats_[static_cast<size_t>(index)];
+  seat.looping = -1;
+  seat.full = false;
 }
 
 void CallQueue::push(Envelope* envelope) {
@@ -33,12 +58,18 @@ void CallQueue::push(Envelope* envelope) {
       common++;
     } else {
       Seat& seat = *seats_[static_cast<size_t>(call.interpreter)];
-      if (seat.waiting || seat.calling) wake(seat);
+      if (seat.busy_waiting()) wake(seat);
     }
   }
   for (auto& seat : seats_) {
     if (common == 0) break;
     if (!seat->waiting || seat->closed) continue;
+    wake(*seat);
+    common--;
+  }
+  for (auto& seat : seats_) {
+    if (common == 0) break;
+    if (seat->looping < 0 || seat->closed || (seat->full && urgent_.empty())) continue;
     wake(*seat);
     common--;
   }
@@ -65,7 +96,7 @@ Call* CallQueue::pop(Seat& seat) {
   return call;
 }
 
-Call* CallQueue::next(int index, Call* finished) {
+Call* CallQueue::next(int index, Call* finished, bool full) {
   Call* call = nullptr;
   bool watched = false;
   {
@@ -75,7 +106,8 @@ Call* CallQueue::next(int index, Call* finished) {
       seat.running.erase(std::find(seat.running.begin(), seat.running.end(), finished));
     }
     watched = watchers_ > 0;
-    call = pop(seat);
+    bool nothing = full && seat.own.empty() && urgent_.empty();
+    call = nothing ? nullptr : pop(seat);
   }
   if (watched) idle_.notify_all();
   if (finished != nullptr) finished->envelope->finish_one();
@@ -183,14 +215,14 @@ void CallQueue::poke(int index) {
   std::lock_guard<std::mutex> lock(mutex_);
   Seat& seat = *seats_[static_cast<size_t>(index)];
   seat.poked = true;
-  if (seat.waiting || seat.calling) wake(seat);
+  if (seat.busy_waiting()) wake(seat);
 }
 
 void CallQueue::close_seat(int index) {
   std::lock_guard<std::mutex> lock(mutex_);
   Seat& seat = *seats_[static_cast<size_t>(index)];
   seat.closed = true;
-  if (seat.waiting) wake(seat);
+  if (seat.busy_waiting()) wake(seat);
 }
 
 bool CallQueue::seat_closed(int seat) const {
@@ -253,10 +285,11 @@ std::vector<int32_t> CallQueue::clear(bool keep_control) {
   return ids;
 }
 
-uint64_t CallQueue::running(int seat) const {
+std::vector<uint64_t> CallQueue::running(int seat) const {
   std::lock_guard<std::mutex> lock(mutex_);
-  auto& running = seats_[static_cast<size_t>(seat)]->running;
-  return running.empty() ? 0 : running.front()->ticket;
+  std::vector<uint64_t> tickets;
+  for (Call* call : seats_[static_cast<size_t>(seat)]->running) tickets.push_back(call->ticket);
+  return tickets;
 }
 
 bool CallQueue::runs(int seat, uint64_t ticket) const {

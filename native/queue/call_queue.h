@@ -26,7 +26,7 @@ class CallQueue {
 
   // Ends the seat's running call, if there is one, and frees it. Then the next call for this seat,
   // or null when there is none; it is marked as running.
-  Call* next(int seat, Call* finished);
+  Call* next(int seat, Call* finished, bool full = false);
   // Waits for a call, a poke or the seat's end; null for the latter two. Marks a call as running.
   Call* take(int seat);
 
@@ -44,6 +44,12 @@ class CallQueue {
   // Puts calls that did not begin back to the front of the queue, in this order.
   void give_back(int seat, const std::vector<Call*>& calls);
 
+  // For a seat whose thread waits in an event loop. begin_loop() is false when there is something
+  // to do first; afterwards `descriptor` becomes readable when there is. `full`: calls for any seat
+  // do not count, but those somebody waits for do.
+  bool begin_loop(int seat, int descriptor, bool full);
+  void end_loop(int seat);
+
   // Wakes a seat that waits, so that its interpreter looks after other work.
   void poke(int seat);
   // take() answers null from now on once nothing is left for this seat.
@@ -56,8 +62,8 @@ class CallQueue {
   Cancelled cancel(int32_t id, int* seat, uint64_t* ticket);
   // Removes every waiting call, except control calls when `keep_control`. Returns their ids.
   std::vector<int32_t> clear(bool keep_control);
-  // The ticket of the call that a seat runs (the oldest of several), 0 when it waits.
-  uint64_t running(int seat) const;
+  // The tickets of the calls that a seat runs.
+  std::vector<uint64_t> running(int seat) const;
   // Whether a seat runs the call with this ticket, or another one inside it.
   bool runs(int seat, uint64_t ticket) const;
   size_t waiting() const;
@@ -71,6 +77,9 @@ class CallQueue {
     std::vector<Call*> running;
     bool waiting = false;
     bool calling = false;  // waits for a callback
+    bool full = false;     // takes no calls for any seat
+    int looping = -1;      // the descriptor that wakes its event loop
+    bool busy_waiting() const { return waiting || calling || looping >= 0; }
     bool poked = false;
     bool closed = false;
   };

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable
     from typing import Any
 
+    from ._tasks import Tasks
+
 # Seconds that tasks get to end themselves after they were cancelled, before they are given up.
 CANCEL_GRACE = 1.0
 
@@ -26,6 +28,7 @@ class Loops:
     def __init__(self) -> None:
         self._lock = Lock()
         self._by_thread: dict[int, AbstractEventLoop] = {}
+        self._tasks: dict[int, Tasks] = {}
 
     def run(self, work: Awaitable[Any]) -> Any:
         """Runs `work` to its end on the calling thread's loop.
@@ -46,11 +49,23 @@ class Loops:
             self._stop(loop, asyncio.all_tasks(loop) - before)
             raise
 
+    def tasks(self) -> Tasks:
+        """The batches in flight on the calling thread."""
+        thread = get_ident()
+        tasks = self._tasks.get(thread)
+        loop = self._loop()
+        if tasks is None or tasks.loop is not loop:
+            from ._tasks import Tasks
+
+            tasks = self._tasks[thread] = Tasks(loop)
+        return tasks
+
     def close(self) -> None:
         """Cancels what still runs in the background and closes the loops."""
         with self._lock:
             loops = list(self._by_thread.values())
             self._by_thread.clear()
+            self._tasks.clear()
         if not loops:
             return
         import asyncio

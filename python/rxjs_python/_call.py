@@ -70,15 +70,25 @@ def _awaited(target: Any, codec: str, loops: _async.Loops) -> Call:
         def call_async(batch: Any) -> Any:
             return loops.run(target(batch))
 
-        return call_async
+        return _many(call_async, target, loops)
     if flags & _CO_ASYNC_GENERATOR and codec != "array":
 
         def call_async_generator(batch: Any) -> Any:
             return loops.run(_async.collect(target(batch), len(batch)))
 
-        return call_async_generator
+        def start(batch: Any) -> Any:
+            return _async.collect(target(batch), len(batch))
+
+        return _many(call_async_generator, start, loops)
     plain: Call = target
     return plain
+
+
+def _many(call: Any, start: Any, loops: _async.Loops) -> Call:
+    """`call` for one batch at a time, and what the native core needs to have many in flight."""
+    call.__rxp_start__ = start
+    call.__rxp_loops__ = loops
+    return call  # type: ignore[no-any-return]
 
 
 def _filter(call: Call) -> Call:

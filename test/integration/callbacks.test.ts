@@ -183,7 +183,7 @@ inEachMode(
         await double.close()
         return results.reduce((sum, one) => sum + one, 0)
       })
-      for (const how of ['call', 'blocking']) {
+      for (const how of ['call', 'awaited_once', 'blocking']) {
         for (const name of ['double', 'double_async']) {
           assert.deepEqual(await handler(how).call([['doubled', [20, name]]]), [380], `${how} ${name}`)
         }
@@ -207,7 +207,7 @@ inEachMode(
     })
 
     it('a time limit and an abort end the wait', async () => {
-      for (const how of test.mode.size > 1 && test.mode.isolation === 'shared' ? ['call'] : ['call', 'awaited_once']) {
+      for (const how of ['call', 'awaited_once']) {
         const start = performance.now()
         await assert.rejects(handler(how).call([['never', []]], { timeout: 50 }), { code: 'ERR_TIMEOUT' })
         const controller = new AbortController()
