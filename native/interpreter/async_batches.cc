@@ -1,5 +1,7 @@
 // Batches of `async def` handlers: begun here, then tasks of the thread's event loop, many at a
 // time (python/rxjs_python/_tasks.py). The calls stay at their seat until they end.
+#include <utility>
+
 #include "interpreter/interpreter.h"
 
 namespace rxp {
@@ -75,9 +77,14 @@ void Interpreter::run_loop(int descriptor, std::vector<Call*>& ended) {
   PyRef all(api_, tasks(flight_loops_));
   PyRef name(api_, api_.PyUnicode_FromString("run"));
   PyRef number(api_, api_.PyLong_FromLong(descriptor));
+  // A step may wait for a callback like any handler.
+  stack_.push_back({&loop_call_});
+  bool before = std::exchange(open_, true);
   PyRef list(api_, all && name && number ? api_.PyObject_CallMethodObjArgs(all.get(), name.get(),
                                                                            number.get(), nullptr)
                                          : nullptr);
+  open_ = before;
+  stack_.pop_back();
   if (!list) {  // an interrupt between two steps of the loop's; what has ended is kept there
     api_.PyErr_Clear();
     return;

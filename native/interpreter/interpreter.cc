@@ -123,6 +123,7 @@ void Interpreter::close() {
 
 bool Interpreter::interrupt_requested() const {
   uint64_t ticket = interrupted_.load();
+  if (ticket == 0) return false;
   for (size_t i = stack_.size(); i-- > 0;) {
     if (stack_[i].call->ticket == ticket) return true;
     if (i == 0 || stack_[i].call->within == 0) break;

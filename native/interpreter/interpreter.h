@@ -131,6 +131,7 @@ class Interpreter {
   bool flight_allowed_ = false;
   std::unordered_map<uint64_t, Flight> flights_;
   PyObject* flight_loops_ = nullptr;  // of the host, all handlers' the same
+  Call loop_call_;                    // stands for whichever batch's step runs in the loop
   std::vector<Frame> stack_;
   bool open_ = false;
   CallbackWaiter* waiter_ = nullptr;

@@ -17,11 +17,9 @@ int CallQueue::add_seat() {
 
 void CallQueue::wake(Seat& seat) {
   seat.waiting = false;
-  if (seat.looping >= 0) {
-    platform::make_readable(std::exchange(seat.looping, -1));
-  } else {
-    seat.wake.notify_one();
-  }
+  // Both, where a step of the loop waits for a callback.
+  if (seat.looping >= 0) platform::make_readable(std::exchange(seat.looping, -1));
+  seat.wake.notify_one();
 }
 
 bool CallQueue::begin_loop(int index, int descriptor, bool full) {

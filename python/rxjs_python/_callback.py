@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from ._errors import JavaScriptError, ResultEncodeError
+from ._errors import Interrupted, JavaScriptError, ResultEncodeError
+from ._interrupt import in_step
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -55,6 +56,8 @@ def call(name: str, args: tuple[Any, ...]) -> Any:
             answer = Native.core.callback_wait(number, FOREVER)
             if answer is not None:
                 break
+            if in_step(Native.core):  # where no signal says so
+                raise Interrupted("the call was asked to stop")
     except BaseException:
         Native.core.callback_drop(number)
         raise

@@ -22,13 +22,13 @@ def install(native: Any, signal_number: int) -> None:
     requested = native.interrupt_requested
 
     def stop(_signal: int, _frame: object) -> None:
-        if requested() or _in_step(native):
+        if requested() or in_step(native):
             raise Interrupted("the call was asked to stop")
 
     signal.signal(signal_number, stop)
 
 
-def _in_step(native: Any) -> bool:
+def in_step(native: Any) -> bool:
     """Whether the code that runs belongs to a batch in flight that was asked to stop."""
     tasks = sys.modules.get("rxjs_python._tasks")
     return tasks is not None and tasks.current.get() == native.interrupted() != 0
