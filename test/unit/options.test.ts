@@ -124,6 +124,7 @@ describe('handler options', () => {
       init: undefined,
       codec: 'json',
       mode: 'map',
+      asyncConcurrency: 128,
       seed: undefined,
       onCrash: undefined,
     })
