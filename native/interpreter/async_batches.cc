@@ -55,6 +55,7 @@ bool Interpreter::begin_flight(Call& call, const Handler& handler, PyRef& batch)
 }
 
 bool Interpreter::full() const {
+  if (flights_.empty()) return false;
   std::unordered_map<PyObject*, int> count;
   for (const auto& [ticket, flight] : flights_) {
     if (++count[flight.handler.start] >= flight.handler.limit) return true;

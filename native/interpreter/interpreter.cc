@@ -261,7 +261,7 @@ bool Interpreter::run_batch(Call& call) {
     return false;
   }
   PyRef result;
-  if (api_.PyErr_Occurred() == nullptr) {
+  if (handler.start == nullptr || api_.PyErr_Occurred() == nullptr) {
     Open open(*this);
     result = PyRef(api_, api_.PyObject_CallFunctionObjArgs(handler.callable, batch.get(), nullptr));
     if (result && handler.codecs.out != CodecKind::kArray) {
