@@ -222,6 +222,16 @@ export class PoolClosedError extends RxjsPythonError {
   }
 }
 
+/**
+ * Python called a function that the pool does not expose, or one whose result cannot go to Python (`ERR_CALLBACK`). Python
+ * sees it as `host.JavaScriptError`.
+ */
+export class CallbackError extends RxjsPythonError {
+  constructor(message: string, options?: ErrorOptions) {
+    super('ERR_CALLBACK', message, options)
+  }
+}
+
 /** A source that cannot be stopped sent more than the stage may hold, and `overflow` is `'error'` (`ERR_OVERFLOW`). */
 export class OverflowError extends RxjsPythonError {
   constructor(message: string) {

@@ -20,6 +20,7 @@ export enum BlockKind {
   Binary = 1,
   Output = 2,
   Log = 3,
+  Callback = 4,
 }
 
 export enum ResultStatus {
@@ -86,7 +87,14 @@ export interface NativePool {
   /** The seat's number may be another one's when the call has its result. */
   stop(seat: number, call: number): void
   /** `request` is what opens the handler in an interpreter that has not got it yet (JSON). */
-  defineHandler(handler: number, codecIn: number, codecOut: number, exact: boolean, request: string): void
+  defineHandler(
+    handler: number,
+    codecIn: number,
+    codecOut: number,
+    exact: boolean,
+    request: string,
+    asyncLimit: number,
+  ): void
   /** Sends the calls that the first `numbers` integers of the outbox describe; `narrow`: no unit is above U+00FF. */
   submit(text: string | string[], units: number, numbers: number, narrow: boolean): void
   submitBinary(call: number, seat: number, handler: number, views: ArrayBufferView[], crossings: Uint8Array): void
@@ -97,6 +105,8 @@ export interface NativePool {
    * interpreter in its place is ready; 0 for none.
    */
   giveUp(call: number, start: number): GivenUp
+  /** The numbers of the other calls that the same interpreter holds. */
+  heldWith(call: number): number[]
   /** 0: not there any more (its result is on its way), 1: removed before it ran, 2: running, and asked to stop. */
   cancel(call: number): 0 | 1 | 2
   /** Milliseconds that a call has been running; -1 when it waits, or is not there any more. */
@@ -106,6 +116,12 @@ export interface NativePool {
   /** Resident memory of an interpreter in a process of its own, in bytes; 0 for others. */
   memory(seat: number): number
   waiting(): number
+  /** Says that the call that is about to be sent was made by this callback, which Python waits for. */
+  within(call: number, callback: number): void
+  /** Gives a callback's answer as a JSON array of one; false when Python has given it up. */
+  answer(callback: number, ok: boolean, text: string, units: number): boolean
+  /** Fails the callbacks that have no answer, and all further ones. */
+  closeCallbacks(): void
   counters(): PoolCounters
 }
 

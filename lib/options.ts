@@ -12,6 +12,10 @@ export type Isolation = 'auto' | 'shared' | 'namespace' | 'process'
 /** What becomes of a batch whose worker process crashed. */
 export type OnCrash = 'fail' | 'retry'
 
+/** A function that Python may call; what it is given and returns is data, as with the codec `json`. */
+// biome-ignore lint/suspicious/noExplicitAny: what arrives is what Python sends, which the function knows
+export type Callback = (...args: any[]) => unknown
+
 /** Options of `PythonPool.open`. */
 export interface PoolOptions {
   /** The Python to run: an executable, or a folder that holds one. Default: found by looking in the usual places. */
@@ -51,6 +55,8 @@ export interface PoolOptions {
   grace?: number
   /** Isolation `process`: variables for the worker processes beside those that Python needs; undefined takes one away. */
   env?: Readonly<Record<string, string | undefined>>
+  /** Functions that Python may call by these names (`from rxjs_python import host`); see `pool.expose`. */
+  callbacks?: Readonly<Record<string, Callback>>
   /** A name for errors, threads and logs (default `'python'`). */
   name?: string
   /** Called with each line of progress while an environment for `requirements` is made; default: standard error. */
@@ -69,6 +75,7 @@ export interface CompletePoolOptions {
   onCrash: OnCrash
   grace: number
   env: Readonly<Record<string, string | undefined>>
+  callbacks: Readonly<Record<string, Callback>>
   name: string
   onProgress: ((line: string) => void) | undefined
 }
@@ -98,6 +105,11 @@ export interface HandlerOptions {
   codec?: CodecName
   /** What becomes of a batch whose worker process crashed; default: the pool's `onCrash`. */
   onCrash?: OnCrash
+  /**
+   * For `async def` handlers: how many batches one interpreter has in flight at a time (default 128). 1 runs each batch to
+   * its end before the next begins.
+   */
+  asyncConcurrency?: number
 }
 
 /** Options of `pool.handler` with those that operators use. */
@@ -111,6 +123,7 @@ export interface CompleteHandlerOptions {
   init: HandlerSpec | undefined
   codec: CodecName
   onCrash: OnCrash | undefined
+  asyncConcurrency: number
   mode: HandlerMode
   seed: unknown
 }
@@ -126,6 +139,7 @@ const POOL_KEYS = [
   'onCrash',
   'grace',
   'env',
+  'callbacks',
   'name',
   'onProgress',
 ]
@@ -138,6 +152,9 @@ const DRAIN_TIME = 10_000
 const CODECS: readonly CodecName[] = ['string', 'json', 'buffer', 'array']
 const MODES: readonly HandlerMode[] = ['map', 'filter', 'flatMap', 'scan']
 const CALL_KEYS: readonly string[] = ['timeout', 'runTimeout', 'signal', 'transfer', 'key']
+const HANDLER_KEYS: readonly string[] = ['init', 'codec', 'onCrash', 'asyncConcurrency', 'mode', 'seed']
+const ASYNC_CONCURRENCY = 128
+const MAX_ASYNC_CONCURRENCY = 1 << 16
 const MAX_INTERPRETERS = 256
 /** What timers take: above it Node would fire at once. */
 const MAX_TIME = 2 ** 31 - 1
@@ -163,6 +180,7 @@ export function validatePoolOptions(options: PoolOptions = {}): CompletePoolOpti
     onCrash: check.oneOf('onCrash', options.onCrash, ON_CRASH) ?? 'fail',
     grace: check.whole('grace', options.grace, 1, MAX_TIME) ?? GRACE,
     env: checkEnv(check, options.env),
+    callbacks: checkCallbacks(check, options.callbacks),
     name: check.text('name', options.name) ?? 'python',
     onProgress,
   }
@@ -195,14 +213,15 @@ export function validateSignalOptions(options: SignalOptions = {}): CompleteSign
 export function validateHandler(spec: HandlerSpec, options: HandlerModeOptions = {}): CompleteHandlerOptions {
   const check = new Checker('pool.handler')
   if (!isHandlerSpec(spec)) check.problem(`the handler must be ${SPEC}`, spec)
-  if (!check.object('options', options, ['init', 'codec', 'onCrash', 'mode', 'seed']))
-    throw new OptionError(check.problems)
+  if (!check.object('options', options, HANDLER_KEYS)) throw new OptionError(check.problems)
   const { init, codec } = checkHandlerOptions(check, options)
   const onCrash = check.oneOf('onCrash', options.onCrash, ON_CRASH)
+  const { asyncConcurrency } = options
+  const limit = check.whole('asyncConcurrency', asyncConcurrency, 1, MAX_ASYNC_CONCURRENCY) ?? ASYNC_CONCURRENCY
   const mode = check.oneOf('mode', options.mode, MODES) ?? 'map'
   if (codec === 'array' && mode !== 'map') check.problem(`codec 'array' is not for mode '${mode}'`)
   check.done()
-  return { init, codec: codec ?? 'json', onCrash, mode, seed: options.seed }
+  return { init, codec: codec ?? 'json', onCrash, asyncConcurrency: limit, mode, seed: options.seed }
 }
 
 /**
@@ -283,6 +302,24 @@ function checkEnv(check: Checker, env: unknown): Readonly<Record<string, string 
     if (wrong === undefined) return { ...(env as Record<string, string | undefined>) }
   }
   check.problem("'env' must be an object of texts by the names of variables", env)
+  return {}
+}
+
+/** Checks what `pool.expose` is given. */
+export function validateCallback(name: string, callback: Callback): void {
+  const check = new Checker('pool.expose')
+  if (check.text('name', name) === undefined) check.problem('a callback needs a name')
+  if (typeof callback !== 'function') check.problem('the callback must be a function', callback)
+  check.done()
+}
+
+function checkCallbacks(check: Checker, callbacks: unknown): Readonly<Record<string, Callback>> {
+  if (callbacks === undefined) return {}
+  if (typeof callbacks === 'object' && callbacks !== null && !Array.isArray(callbacks)) {
+    const wrong = Object.entries(callbacks).find(([name, value]) => !isText(name) || typeof value !== 'function')
+    if (wrong === undefined) return { ...(callbacks as Record<string, Callback>) }
+  }
+  check.problem("'callbacks' must be an object of functions by their names", callbacks)
   return {}
 }
 

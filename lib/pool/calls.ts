@@ -1,5 +1,6 @@
 import { type PoolClosedError, PythonAbortError, PythonTimeoutError } from '../errors'
 import type { NativePool } from '../native'
+import { callbackAtWork } from './callbacks'
 import type { Channel } from './channel'
 import type { CallOptions } from './handler'
 import type { IsolationMode } from './isolation'
@@ -46,6 +47,7 @@ export class PoolCalls {
   watch: CallWatch | undefined
   private closedBy: PoolClosedError | undefined
   readonly stuck: StuckWatch
+  private ended = false
 
   /** @param grace milliseconds that a call has to end after it was interrupted */
   constructor(
@@ -63,9 +65,12 @@ export class PoolCalls {
   }
 
   create(handler?: string, batchSize?: number, finish?: (value: unknown) => unknown): PendingCall {
-    const refusal = this.closedBy ?? this.stuck.blockedBy
-    if (refusal !== undefined) throw refusal
+    const within = callbackAtWork(this)
+    // What a callback asks for is part of a call that was made before.
+    if (this.closedBy !== undefined && (within === 0 || this.ended)) throw this.closedBy
+    if (this.stuck.blockedBy !== undefined) throw this.stuck.blockedBy
     const call = new PendingCall(this, handler, batchSize, this.settled, finish)
+    call.within = within
     if (this.open++ === 0) this.watch?.begun?.()
     this.channel.await()
     return call
@@ -88,9 +93,12 @@ export class PoolCalls {
     })
   }
 
-  /** Fails every open call with this error: takes back what waits, interrupts what runs. */
+  /** Fails every open call with this error: takes back what waits, interrupts what runs. None follows. */
   cancelAll(error: Error): void {
+    this.ended = true
     for (const call of this.channel.callsOf(this)) this.cancel(call, error)
+    // Afterwards: one exception is enough for whoever waits.
+    this.native.closeCallbacks()
   }
 
   /** Ends the call with an error now; Python is stopped as soon as it can be. */
@@ -151,7 +159,7 @@ export class PoolCalls {
   ): void {
     const at = this.used
     const numbers = this.channel.outbox
-    call.number = this.channel.add(call)
+    this.number(call)
     numbers[at] = call.number
     numbers[at + 1] = handler
     numbers[at + 2] = seat
@@ -176,7 +184,7 @@ export class PoolCalls {
     crossings: Uint8Array,
   ): void {
     this.flush() // calls keep their order
-    call.number = this.channel.add(call)
+    this.number(call)
     try {
       this.native.submitBinary(call.number, seat, handler, views, crossings)
     } catch (error) {
@@ -184,6 +192,11 @@ export class PoolCalls {
       call.number = 0
       throw error
     }
+  }
+
+  private number(call: PendingCall): void {
+    call.number = this.channel.add(call)
+    if (call.within !== 0) this.native.within(call.number, call.within)
   }
 
   /** Sends what was collected in this turn. */

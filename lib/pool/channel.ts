@@ -8,6 +8,8 @@ import type { PendingCall } from './pending'
 export interface OutputReceiver {
   output(stream: number, text: string): void
   log(record: string): void
+  /** Python calls JavaScript: a JSON array of the callback's name and its arguments. */
+  callback(number: number, request: string | null, specials: boolean): void
 }
 
 /** Whoever writes rows into the outbox. */
@@ -84,6 +86,11 @@ export class Channel {
   /** Whether the number still stands for this call. */
   has(number: number, call: PendingCall): boolean {
     return this.calls[number] === call
+  }
+
+  /** The call that the number stands for. */
+  at(number: number): PendingCall | undefined {
+    return this.calls[number]
   }
 
   /** The calls of this owner that have a number. */
@@ -192,6 +199,11 @@ export class Channel {
       case BlockKind.Log:
         this.receivers.get(numbers[1]!)?.log((value as string | null) ?? '')
         return 0
+      case BlockKind.Callback:
+        this.receivers
+          .get(numbers[1]!)
+          ?.callback(numbers[BLOCK_HEADER]!, value as string | null, numbers[BLOCK_HEADER + 1] === 1)
+        return 1
     }
   }
 

@@ -111,7 +111,7 @@ export class PythonHandler<I, O> implements Handler<I, O> {
     // A filter answers with one text of 0 and 1, whatever its items are.
     const codecOut = this.mode === 'filter' ? CODEC_NUMBERS.string : codecIn
     const exact = this.mode === 'map' || this.mode === 'scan'
-    pool.calls.native.defineHandler(this.id, codecIn, codecOut, exact, this.request)
+    pool.calls.native.defineHandler(this.id, codecIn, codecOut, exact, this.request, options.asyncConcurrency)
     this.seat = this.mode === 'scan' ? pool.calls.seats.pinNext() : ANY_SEAT
     this.ready = this.open()
     // Reported by the first call; an error that nobody calls for is nobody's error.
@@ -177,6 +177,7 @@ export class PythonHandler<I, O> implements Handler<I, O> {
     return this.pool.handler<I, R>(this.given, {
       init: this.options.init,
       codec: this.codec,
+      asyncConcurrency: this.options.asyncConcurrency,
       ...(this.options.onCrash === undefined ? {} : { onCrash: this.options.onCrash }),
       mode,
       ...(options.seed === undefined ? {} : { seed: options.seed }),

@@ -11,6 +11,8 @@ export class PendingCall {
   settled = false
   /** Results are cut into strings rather than read as JSON. */
   strings = false
+  /** The callback that made it and that Python waits for, or 0. */
+  within = 0
   inputs: readonly ArrayBufferView[] = NO_INPUTS
   /** Calls with the same key are run by the same interpreter. */
   key: Key | undefined

@@ -5,18 +5,21 @@ import { allocate, type TypedArray, type TypedArrayConstructor } from '../codec/
 import { PoolClosedError } from '../errors'
 import { native, type PoolCounters } from '../native'
 import {
+  type Callback,
   type CompletePoolOptions,
   type HandlerModeOptions,
   type HandlerOptions,
   type OnCrash,
   type PoolOptions,
   type SignalOptions,
+  validateCallback,
   validateHandler,
   validatePoolOptions,
   validateSignalOptions,
 } from '../options'
 import { pythonRoot } from '../package-root'
 import { placeOf } from './affinity'
+import { Callbacks, type ExposedCallback } from './callbacks'
 import { PoolCalls } from './calls'
 import { threadChannel } from './channel'
 import { workerEnvironment } from './environment'
@@ -82,6 +85,7 @@ export class PythonPool extends EventEmitter<PoolEvents> implements AsyncDisposa
   readonly path: readonly string[]
   /** @internal */
   readonly calls: PoolCalls
+  private readonly callbacks: Callbacks
   private readonly channel = threadChannel()
   private readonly id: number
   private readonly scaler: Scaler | undefined
@@ -104,6 +108,7 @@ export class PythonPool extends EventEmitter<PoolEvents> implements AsyncDisposa
     this.id = this.channel.register({
       output: (stream, text) => this.onOutput(stream === 2 ? 'stderr' : 'stdout', text),
       log: (record) => this.onLog(record),
+      callback: (number, request, specials) => this.callbacks.run(number, request, specials),
     })
     const handle = new (native().NativePool)(this.channel.native, {
       id: this.id,
@@ -116,6 +121,8 @@ export class PythonPool extends EventEmitter<PoolEvents> implements AsyncDisposa
       host: JSON.stringify({ path: this.path, name: options.name }),
     })
     this.calls = new PoolCalls(handle, this.channel, isolation.mode, options.grace)
+    this.callbacks = new Callbacks(this.calls)
+    for (const [name, fn] of Object.entries(options.callbacks)) this.callbacks.expose(name, fn)
     const { size, idleAfter, recycleAfter } = options
     // Threads that take turns at one GIL would only wait for each other.
     if (size.min < size.max && (isolation.mode !== 'shared' || python.freeThreaded)) {
@@ -217,6 +224,17 @@ export class PythonPool extends EventEmitter<PoolEvents> implements AsyncDisposa
    */
   allocate<T extends TypedArray>(type: TypedArrayConstructor<T>, length: number): T {
     return allocate(type, length, this.isolation.mode === 'process')
+  }
+
+  /**
+   * Lets Python call a function of yours: `host.call('name', …)`. It may be async. What it gets and gives is data, as with
+   * the codec `json`. It may call handlers of this pool; that works with one interpreter, too.
+   *
+   * @throws OptionError where the name is taken or the function is none
+   */
+  expose(name: string, callback: Callback): ExposedCallback {
+    validateCallback(name, callback)
+    return this.callbacks.expose(name, callback)
   }
 
   info(): PoolInfo {

@@ -15,6 +15,8 @@ const GIL_HELD =
   "a call that does not stop holds Python's GIL, which every interpreter of isolation 'shared' needs: until it lets go " +
   "no Python runs in this process. Isolations 'namespace' and 'process' keep such a call to itself"
 
+const HELD = 'another call that the same interpreter was running beside this one does not stop'
+
 /** What the watch needs of a pool's calls. */
 export interface WatchedCalls {
   readonly native: NativePool
@@ -23,6 +25,8 @@ export interface WatchedCalls {
     /** Starts one more interpreter. */
     add(): Promise<unknown>
   }
+  /** Fails a call, and has Python stop it as soon as it can. */
+  cancel(call: PendingCall, error: Error): void
   /** Fails every open call. */
   cancelAll(error: Error): void
 }
@@ -64,10 +68,16 @@ export class StuckWatch {
     const replace = native.counters().stuckNow < MOST_STUCK
     const start = new PendingCall(undefined, undefined, undefined, () => {})
     start.number = this.channel.add(start)
+    const others = native.heldWith(number)
     const answer = native.giveUp(number, replace ? start.number : 0)
     if (answer !== GivenUp.Replaced) this.channel.remove(start.number)
     if (answer === GivenUp.Not) return
     warnOnce(this.grace)
+    // Those that it was in the middle of: calls that wait for a callback, and batches of `async def` handlers.
+    for (const other of others) {
+      const call = this.channel.at(other)
+      if (call !== undefined) this.calls.cancel(call, PythonStuckError.because(HELD))
+    }
     if (answer === GivenUp.Replaced) this.awaitReplacement(start.promise)
     else if (answer === GivenUp.Lost) this.lose(`${MOST_STUCK} interpreters are stuck in calls that do not stop`)
   }

@@ -107,22 +107,27 @@ bool read_texts(napi_env env, napi_value texts, bool pieces, size_t size, bool n
 }  // namespace
 
 Napi::Function PoolBinding::define(Napi::Env env) {
-  return DefineClass(
-      env, "NativePool",
-      {InstanceMethod<&PoolBinding::start>("start"), InstanceMethod<&PoolBinding::stop>("stop"),
-       InstanceMethod<&PoolBinding::open>("open"),
-       InstanceMethod<&PoolBinding::hand_over>("handOver"),
-       InstanceMethod<&PoolBinding::define_handler>("defineHandler"),
-       InstanceMethod<&PoolBinding::submit>("submit"),
-       InstanceMethod<&PoolBinding::submit_binary>("submitBinary"),
-       InstanceMethod<&PoolBinding::control>("control"),
-       InstanceMethod<&PoolBinding::forget>("forget"),
-       InstanceMethod<&PoolBinding::cancel>("cancel"),
-       InstanceMethod<&PoolBinding::give_up>("giveUp"),
-       InstanceMethod<&PoolBinding::runs_for>("runsFor"),
-       InstanceMethod<&PoolBinding::load>("load"), InstanceMethod<&PoolBinding::memory>("memory"),
-       InstanceMethod<&PoolBinding::counters>("counters"),
-       InstanceMethod<&PoolBinding::waiting>("waiting")});
+  return DefineClass(env, "NativePool",
+                     {InstanceMethod<&PoolBinding::start>("start"),
+                      InstanceMethod<&PoolBinding::stop>("stop"),
+                      InstanceMethod<&PoolBinding::open>("open"),
+                      InstanceMethod<&PoolBinding::hand_over>("handOver"),
+                      InstanceMethod<&PoolBinding::define_handler>("defineHandler"),
+                      InstanceMethod<&PoolBinding::submit>("submit"),
+                      InstanceMethod<&PoolBinding::submit_binary>("submitBinary"),
+                      InstanceMethod<&PoolBinding::control>("control"),
+                      InstanceMethod<&PoolBinding::forget>("forget"),
+                      InstanceMethod<&PoolBinding::cancel>("cancel"),
+                      InstanceMethod<&PoolBinding::give_up>("giveUp"),
+                      InstanceMethod<&PoolBinding::held_with>("heldWith"),
+                      InstanceMethod<&PoolBinding::runs_for>("runsFor"),
+                      InstanceMethod<&PoolBinding::load>("load"),
+                      InstanceMethod<&PoolBinding::memory>("memory"),
+                      InstanceMethod<&PoolBinding::counters>("counters"),
+                      InstanceMethod<&PoolBinding::waiting>("waiting"),
+                      InstanceMethod<&PoolBinding::within>("within"),
+                      InstanceMethod<&PoolBinding::answer>("answer"),
+                      InstanceMethod<&PoolBinding::close_callbacks>("closeCallbacks")});
 }
 
 PoolBinding::PoolBinding(const Napi::CallbackInfo& info) : Napi::ObjectWrap<PoolBinding>(info) {
@@ -167,6 +172,7 @@ void PoolBinding::define_handler(const Napi::CallbackInfo& info) {
   definition.codecs.in = static_cast<CodecKind>(int_at(info, 1));
   definition.codecs.out = static_cast<CodecKind>(int_at(info, 2));
   definition.codecs.exact = info[3].As<Napi::Boolean>().Value();
+  definition.async_limit = int_at(info, 5);
   definition.request = info[4].As<Napi::String>().Utf16Value();
   pool_->define_handler(int_at(info, 0), std::move(definition));
 }
@@ -199,6 +205,7 @@ void PoolBinding::submit(const Napi::CallbackInfo& info) {
     call.id = row[0];
     call.handler = row[1];
     seat_from(row[2], call);
+    call.within = take_within(call.id);
     call.count = row[3];
     auto size = static_cast<size_t>(row[4]);
     call.text = all.slice(from, size);
@@ -216,6 +223,7 @@ void PoolBinding::submit_binary(const Napi::CallbackInfo& info) {
   Envelope* envelope = single_envelope(info, CallKind::kBinary);
   Call& call = envelope->calls[0];
   call.handler = int_at(info, 2);
+  call.within = take_within(call.id);
   auto views = info[3].As<Napi::Array>();
   const uint8_t* crossings = info[4].As<Napi::Uint8Array>().Data();
   uint32_t count = views.Length();
@@ -319,6 +327,14 @@ Napi::Value PoolBinding::give_up(const Napi::CallbackInfo& info) {
   return Napi::Number::New(info.Env(), static_cast<int>(answer));
 }
 
+// heldWith(call): the numbers of the calls that the same interpreter holds.
+Napi::Value PoolBinding::held_with(const Napi::CallbackInfo& info) {
+  std::vector<int32_t> others = pool_->queue().held_with(int_at(info, 0));
+  auto numbers = Napi::Array::New(info.Env(), others.size());
+  for (uint32_t i = 0; i < others.size(); i++) numbers[i] = others[i];
+  return numbers;
+}
+
 // runsFor(call): milliseconds that it has been running; -1 when it waits, or is not there.
 Napi::Value PoolBinding::runs_for(const Napi::CallbackInfo& info) {
   int64_t nanoseconds = pool_->queue().runs_for(int_at(info, 0));
@@ -351,6 +367,40 @@ Napi::Value PoolBinding::counters(const Napi::CallbackInfo& info) {
   result.Set("stuckNow", counters.stuck_now.load());
   result.Set("restarts", counters.restarts.load());
   return result;
+}
+
+// within(call, callback): the call that is going to be sent was made by a callback that Python
+// waits for.
+void PoolBinding::within(const Napi::CallbackInfo& info) {
+  within_[int_at(info, 0)] = int_at(info, 1);
+}
+
+int32_t PoolBinding::take_within(int32_t call) {
+  if (within_.empty()) return 0;
+  auto found = within_.find(call);
+  if (found == within_.end()) return 0;
+  int32_t callback = found->second;
+  within_.erase(found);
+  return callback;
+}
+
+// answer(callback, ok, text, units): false when nobody waits for it any more.
+Napi::Value PoolBinding::answer(const Napi::CallbackInfo& info) {
+  Envelope text;
+  auto units = static_cast<size_t>(int_at(info, 3));
+  if (!read_texts(info.Env(), info[2], false, units, false, text)) {
+    Napi::Error::New(info.Env(), "the answer could not be read").ThrowAsJavaScriptException();
+    return info.Env().Undefined();
+  }
+  bool ok = info[1].As<Napi::Boolean>().Value();
+  return Napi::Boolean::New(info.Env(),
+                            CallbackDesk::instance().answer(pool_->callbacks, int_at(info, 0), ok,
+                                                            {text.units.get(), units, false}));
+}
+
+// closeCallbacks(): Python's requests fail from now on.
+void PoolBinding::close_callbacks(const Napi::CallbackInfo&) {
+  CallbackDesk::instance().close(pool_->callbacks);
 }
 
 Napi::Value PoolBinding::waiting(const Napi::CallbackInfo& info) {

@@ -4,6 +4,7 @@
 #include <napi.h>
 
 #include <memory>
+#include <unordered_map>
 
 #include "binding/channel.h"
 #include "interpreter/pool.h"
@@ -27,14 +28,20 @@ class PoolBinding : public Napi::ObjectWrap<PoolBinding> {
   void forget(const Napi::CallbackInfo& info);
   Napi::Value cancel(const Napi::CallbackInfo& info);
   Napi::Value give_up(const Napi::CallbackInfo& info);
+  Napi::Value held_with(const Napi::CallbackInfo& info);
   Napi::Value runs_for(const Napi::CallbackInfo& info);
   void load(const Napi::CallbackInfo& info);
   Napi::Value memory(const Napi::CallbackInfo& info);
   Napi::Value counters(const Napi::CallbackInfo& info);
   Napi::Value waiting(const Napi::CallbackInfo& info);
+  void within(const Napi::CallbackInfo& info);
+  Napi::Value answer(const Napi::CallbackInfo& info);
+  void close_callbacks(const Napi::CallbackInfo& info);
+  int32_t take_within(int32_t call);
 
   std::shared_ptr<ThreadState> state_;
   std::shared_ptr<Pool> pool_;
+  std::unordered_map<int32_t, int32_t> within_;  // callbacks by the calls that they make
 };
 
 }  // namespace rxp

@@ -1,7 +1,9 @@
 #include "interpreter/builtins.h"
 
 #include <cstring>
+#include <vector>
 
+#include "callback/python.h"
 #include "codec/string_codec.h"
 #include "interpreter/interpreter.h"
 #include "interpreter/runtime.h"
@@ -51,10 +53,17 @@ PyObject* interrupt_requested(PyObject* self, PyObject*) {
   return answer;
 }
 
+PyObject* interrupted(PyObject* self, PyObject*) {
+  Interpreter* interpreter = Interpreter::current();
+  uint64_t ticket = interpreter == nullptr ? 0 : interpreter->interrupted();
+  return runtime_of(self).api().PyLong_FromLongLong(static_cast<long long>(ticket));
+}
+
 PyMethodDef write_definition = {"write", write_output, kMethVarargs, nullptr};
 PyMethodDef log_definition = {"log", write_log, kMethO, nullptr};
 PyMethodDef interrupt_definition = {"interrupt_requested", interrupt_requested, kMethNoArgs,
                                     nullptr};
+PyMethodDef interrupted_definition = {"interrupted", interrupted, kMethNoArgs, nullptr};
 
 // An instance of the memory type. The fields start at a fixed place behind any build's object
 // header, so that the functions below need not know which libpython calls them.
@@ -95,6 +104,8 @@ PyObject* allocate_memory_object(Runtime& runtime, PyObject* type) {
 
 }  // namespace
 
+Runtime& runtime_of_builtin(PyObject* self) { return runtime_of(self); }
+
 PyObject* make_builtins(Runtime& runtime) {
   const PythonApi& py = runtime.api();
   PyRef type(py, make_memory_type(runtime));
@@ -102,7 +113,10 @@ PyObject* make_builtins(Runtime& runtime) {
   if (!self) return nullptr;
   PyObject* module = py.PyImport_AddModule("_rxjs_python_native");  // borrowed
   if (module == nullptr) return nullptr;
-  for (PyMethodDef* definition : {&write_definition, &log_definition, &interrupt_definition}) {
+  std::vector<PyMethodDef*> definitions = {&write_definition, &log_definition,
+                                           &interrupt_definition, &interrupted_definition};
+  definitions.insert(definitions.end(), callback_functions().begin(), callback_functions().end());
+  for (PyMethodDef* definition : definitions) {
     PyRef function(py, py.PyCFunction_NewEx(definition, self.get(), nullptr));
     if (!function || py.PyObject_SetAttrString(module, definition->ml_name, function.get()) != 0) {
       return nullptr;

@@ -8,8 +8,13 @@ namespace rxp {
 
 class Runtime;
 
-// A module object with write(stream, text), log(text) and interrupt_requested(). New reference.
+// A module object with write(stream, text), log(text), interrupt_requested(), interrupted() (the
+// ticket of the call that was last asked to stop) and the functions of callback/python.h. New
+// reference.
 PyObject* make_builtins(Runtime& runtime);
+
+// The runtime that a function of that module belongs to, by its `self`.
+Runtime& runtime_of_builtin(PyObject* self);
 
 // The type of the objects that new_memory() makes. New reference.
 PyObject* make_memory_type(Runtime& runtime);

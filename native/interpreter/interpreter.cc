@@ -1,5 +1,7 @@
 #include "interpreter/interpreter.h"
 
+#include <utility>
+
 #include "interpreter/error_report.h"
 
 namespace rxp {
@@ -41,6 +43,7 @@ Interpreter::Interpreter(Workplace& place, Runtime& runtime,
       strings_(runtime.api()),
       binary_(runtime) {
   output_->sink = place.sink();
+  output_->callbacks = place.callbacks;
   output_->pool = place.pool_id();
   this_thread = this;
   auto& latest = latest_output();
@@ -107,6 +110,8 @@ void Interpreter::close() {
     api_.Py_DecRef(host_);
   }
   host_ = nullptr;
+  if (flight_loops_ != nullptr) api_.Py_DecRef(flight_loops_);
+  flight_loops_ = nullptr;
   json_decoder_.reset();
   json_encoder_.reset();
   for (PyObject** object : {&as_list_, &flush_output_, &pending_output_}) {
@@ -117,11 +122,31 @@ void Interpreter::close() {
 }
 
 bool Interpreter::interrupt_requested() const {
-  return running_ != nullptr && interrupted_.load() == running_->ticket;
+  uint64_t ticket = interrupted_.load();
+  if (ticket == 0) return false;
+  for (size_t i = stack_.size(); i-- > 0;) {
+    if (stack_[i].call->ticket == ticket) return true;
+    if (i == 0 || stack_[i].call->within == 0) break;
+    // What runs here for somebody else is not to be stopped.
+    if (stack_[i].call->within != stack_[i - 1].awaited) break;
+  }
+  return false;
 }
 
-void Interpreter::run(Call& call) {
-  running_ = &call;
+bool Interpreter::wait_for(int32_t number, CallbackDesk::Clock::time_point until) {
+  auto& desk = CallbackDesk::instance();
+  stack_.back().awaited = number;
+  desk.attend(number, waiter_->waker());
+  bool served = waiter_->wait(number, until, open_);
+  desk.attend(number, {});
+  stack_.back().awaited = 0;
+  return served;
+}
+
+bool Interpreter::run(Call& call) {
+  bool before = std::exchange(open_, false);
+  bool done = true;
+  stack_.push_back({&call});
   switch (call.kind) {
     case CallKind::kControl:
       run_control(call);
@@ -133,15 +158,18 @@ void Interpreter::run(Call& call) {
       post(call, ResultStatus::kOk);
       break;
     default:
-      run_batch(call);
+      done = run_batch(call);
   }
-  running_ = nullptr;
+  stack_.pop_back();
+  open_ = before;
+  return done;
 }
 
 PyObject* Interpreter::call_control(TextView request) {
   PyRef text(api_, make_string(api_, strings_.narrowed(request)));
   PyRef name(api_, api_.PyUnicode_FromString("control"));
   if (!text || !name) return nullptr;
+  Open open(*this);
   return api_.PyObject_CallMethodObjArgs(host_, name.get(), text.get(), nullptr);
 }
 
@@ -169,9 +197,7 @@ void Interpreter::fail(const Call& call, Py_ssize_t item) {
 
 Interpreter::Handler* Interpreter::find_handler(int32_t id) {
   auto index = static_cast<size_t>(id);
-  if (index >= handlers_.size()) handlers_.resize(index + 1);
-  Handler& handler = handlers_[index];
-  if (handler.callable == nullptr) {
+  if (index >= handlers_.size() || handlers_[index].callable == nullptr) {
     HandlerDefinition definition = place_.handler(id);
     // An interpreter that joined after the handler was made has not loaded it yet; where it is
     // loaded already, this changes nothing.
@@ -183,17 +209,21 @@ Interpreter::Handler* Interpreter::find_handler(int32_t id) {
     PyRef name(api_, api_.PyUnicode_FromString("handler"));
     PyRef number(api_, api_.PyLong_FromLong(id));
     if (!name || !number) return nullptr;
-    handler.callable = api_.PyObject_CallMethodObjArgs(host_, name.get(), number.get(), nullptr);
-    if (handler.callable == nullptr) return nullptr;
-    handler.codecs = definition.codecs;
+    PyObject* callable = api_.PyObject_CallMethodObjArgs(host_, name.get(), number.get(), nullptr);
+    if (callable == nullptr) return nullptr;
+    // Only now: loading may have run other calls inside this one.
+    forget(id);
+    if (index >= handlers_.size()) handlers_.resize(index + 1);
+    handlers_[index] = {callable, definition.codecs};
+    if (flight_allowed_) load_flight(handlers_[index], definition.async_limit);
   }
-  return &handler;
+  return &handlers_[index];
 }
 
 void Interpreter::forget(int32_t id) {
   auto index = static_cast<size_t>(id);
   if (index >= handlers_.size() || handlers_[index].callable == nullptr) return;
-  api_.Py_DecRef(handlers_[index].callable);
+  release(handlers_[index]);
   handlers_[index] = Handler{};
 }
 
@@ -211,24 +241,47 @@ PyObject* Interpreter::decode(const Call& call, CodecKind codec) {
   return nullptr;
 }
 
-void Interpreter::run_batch(Call& call) {
-  Handler* handler = find_handler(call.handler);
-  if (handler == nullptr) return fail(call, -1);
-  CodecKind in = handler->codecs.in;
-  PyRef batch(api_, decode(call, in));
-  if (!batch) return fail(call, -1);
-  PyRef result(api_, api_.PyObject_CallFunctionObjArgs(handler->callable, batch.get(), nullptr));
-  if (result && handler->codecs.out != CodecKind::kArray) {
-    result = PyRef(api_, checked_list(result.release(), call, *handler));
+bool Interpreter::run_batch(Call& call) {
+  Handler* found = find_handler(call.handler);
+  if (found == nullptr) {
+    fail(call, -1);
+    return true;
   }
+  // A copy: what runs inside this call may make handlers, or close this one.
+  const Handler handler = *found;
+  api_.Py_IncRef(handler.callable);
+  PyRef callable(api_, handler.callable);
+  CodecKind in = handler.codecs.in;
+  PyRef batch(api_, decode(call, in));
+  if (!batch) {
+    fail(call, -1);
+    return true;
+  }
+  if (handler.start != nullptr && stack_.size() == 1 && begin_flight(call, handler, batch)) {
+    return false;
+  }
+  PyRef result;
+  if (handler.start == nullptr || api_.PyErr_Occurred() == nullptr) {
+    Open open(*this);
+    result = PyRef(api_, api_.PyObject_CallFunctionObjArgs(handler.callable, batch.get(), nullptr));
+    if (result && handler.codecs.out != CodecKind::kArray) {
+      result = PyRef(api_, checked_list(result.release(), call, handler));
+    }
+  }
+  settle(call, handler, result, batch);
+  return true;
+}
+
+// Posts what a handler returned, or the exception that is set.
+void Interpreter::settle(const Call& call, const Handler& handler, PyRef& result, PyRef& batch) {
   bool has_items = false;
   if (result) {
-    has_items = encode(call, *handler, result.get());
+    has_items = encode(call, handler, result.get());
   } else {
     fail(call, -1);
   }
   result.reset();
-  if (in == CodecKind::kBuffer) binary_.release_views(batch.get());
+  if (handler.codecs.in == CodecKind::kBuffer) binary_.release_views(batch.get());
   batch.reset();
   if (has_items) post_items(call);
   flush_output();

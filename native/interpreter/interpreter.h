@@ -3,6 +3,7 @@
 
 #include <atomic>
 #include <memory>
+#include <unordered_map>
 #include <vector>
 
 #include "codec/binary_codec.h"
@@ -15,9 +16,10 @@
 
 namespace rxp {
 
-// Where print() and logging go.
+// Where print(), logging and callbacks go.
 struct OutputTarget {
   std::shared_ptr<ResultSink> sink;
+  std::shared_ptr<CallbackOwner> callbacks;
   int32_t pool = 0;
 };
 
@@ -31,8 +33,22 @@ class Interpreter {
 
   // Makes the host and posts the result of `call`. False when that failed.
   bool open(int32_t call);
-  // Posts the result of this call; it has left no trace here afterwards.
-  void run(Call& call);
+  // Posts the result of this call; it has left no trace here afterwards. False for a batch that is
+  // in flight now (run_loop).
+  bool run(Call& call);
+
+  // Batches of `async def` handlers, as tasks of this thread's event loop (async_batches.cc). Only
+  // where somebody calls run_loop().
+  void allow_flight() { flight_allowed_ = true; }
+  size_t in_flight() const { return flights_.size(); }
+  // Whether no further batch of a handler that has some in flight is to begin.
+  bool full() const;
+  // Runs the loop until a batch has ended or `descriptor` is readable, posts the results, and adds
+  // their calls to `ended`.
+  void run_loop(int descriptor, std::vector<Call*>& ended);
+  // Asks a batch in flight to stop.
+  void cancel(uint64_t ticket);
+  uint64_t interrupted() const { return interrupted_.load(); }
   // Drops handlers and the host.
   void close();
 
@@ -42,16 +58,59 @@ class Interpreter {
   // started, that of the runtime's latest interpreter.
   static std::shared_ptr<OutputTarget> output_target(Runtime& runtime);
 
+  // Whether the call that runs has been asked to stop, or one that it runs inside and on behalf of.
   bool interrupt_requested() const;
+
+  // How this thread waits for callbacks; to outlive the interpreter.
+  void set_waiter(CallbackWaiter* waiter) { waiter_ = waiter; }
+  CallbackWaiter* waiter() const { return stack_.empty() ? nullptr : waiter_; }
+  Runtime& runtime() const { return runtime_; }
+  // How many calls it is in the middle of.
+  size_t depth() const { return stack_.size(); }
+  // Waits for an answer as CallbackWaiter::wait does.
+  bool wait_for(int32_t number, CallbackDesk::Clock::time_point until);
 
  private:
   struct Handler {
     PyObject* callable = nullptr;
     HandlerCodecs codecs;
+    PyObject* start = nullptr;  // of an async handler: makes a coroutine of a batch
+    PyObject* loops = nullptr;
+    int limit = 0;  // batches in flight
+  };
+  struct Flight {
+    Call* call;
+    Handler handler;  // with references of its own
+    PyRef batch;
+  };
+  // A call that runs; inside the one below it, when that waits for a callback (rule C3).
+  struct Frame {
+    Call* call;
+    int32_t awaited = 0;  // the callback
+  };
+  // While one lives, the thread is in the handler's code and nothing here is in use.
+  class Open {
+   public:
+    explicit Open(Interpreter& interpreter)
+        : interpreter_(interpreter), before_(interpreter.open_) {
+      interpreter_.open_ = true;
+    }
+    ~Open() { interpreter_.open_ = before_; }
+
+   private:
+    Interpreter& interpreter_;
+    const bool before_;
   };
 
   void run_control(Call& call);
-  void run_batch(Call& call);
+  bool run_batch(Call& call);
+  // False, with or without an exception set, when the batch is not in flight.
+  bool begin_flight(Call& call, const Handler& handler, PyRef& batch);
+  void end_flight(Flight& flight, bool ok, PyObject* value);
+  PyObject* tasks(PyObject* loops);
+  void load_flight(Handler& handler, int limit);
+  void release(Handler& handler);
+  void settle(const Call& call, const Handler& handler, PyRef& result, PyRef& batch);
   void forget(int32_t handler);
   Handler* find_handler(int32_t id);
   PyObject* call_control(TextView request);
@@ -69,7 +128,13 @@ class Interpreter {
   Runtime& runtime_;
   const PythonApi& api_;
   const std::atomic<uint64_t>& interrupted_;
-  Call* running_ = nullptr;
+  bool flight_allowed_ = false;
+  std::unordered_map<uint64_t, Flight> flights_;
+  PyObject* flight_loops_ = nullptr;  // of the host, all handlers' the same
+  Call loop_call_;                    // stands for whichever batch's step runs in the loop
+  std::vector<Frame> stack_;
+  bool open_ = false;
+  CallbackWaiter* waiter_ = nullptr;
   std::shared_ptr<OutputTarget> output_;
 
   PyObject* host_ = nullptr;

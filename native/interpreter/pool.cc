@@ -207,6 +207,9 @@ std::vector<std::shared_ptr<RemoteSeat>> Pool::remotes() {
 }
 
 void Pool::push(Envelope* envelope) {
+  for (auto& call : envelope->calls) {
+    if (call.within != 0) call.asker = CallbackDesk::instance().seat_of(callbacks, call.within);
+  }
   queue_.push(envelope);
   if (make_remote_) feed();
 }
@@ -254,14 +257,27 @@ int Pool::cancel(int32_t call) {
 void Pool::interrupt(int index, uint64_t ticket) {
   Seat& place = seat(index);
   place.interrupted.store(ticket);
+  bool flies = false;
+  {
+    std::lock_guard<std::mutex> lock(place.mutex);
+    flies = place.in_flight.count(ticket) != 0;
+    if (flies) place.cancelled.push_back(ticket);
+  }
+  // A task is cancelled by its loop. Where it blocks that, the signal breaks it; an exception sent
+  // to another thread might hit any task.
+  if (flies) queue_.poke(index);
+  if (flies && !place.home) return;
   if (place.home && place.runtime->signal() > 0) {
     platform::send_signal(place.runtime->home_thread(), place.runtime->signal());
+    queue_.poke(index);  // it may wait for a callback
   } else if (place.runtime != nullptr) {
     place.runtime->interrupt_thread(place.ident, [self = shared_from_this(), index,
                                                   ticket](const std::function<void()>& raise) {
       Seat& target = self->seat(index);
       std::lock_guard<std::mutex> lock(target.mutex);
-      if (self->queue_.running(index) == ticket) raise();
+      if (target.in_flight.count(ticket) != 0 || !self->queue_.runs(index, ticket)) return;
+      raise();
+      self->queue_.poke(index);
     });
   }
 }
@@ -269,6 +285,7 @@ void Pool::interrupt(int index, uint64_t ticket) {
 void Pool::abandon() {
   constexpr int kPatience = 20;  // milliseconds between interrupts
   queue_.clear(false);
+  CallbackDesk::instance().close(callbacks);
   for (auto& remote : remotes()) remote->abandon();
   size_t count = 0;
   {
@@ -310,10 +327,10 @@ bool Pool::interrupt_all() {
   }
   bool any = false;
   for (size_t i = 0; i < count; i++) {
-    uint64_t ticket = queue_.running(static_cast<int>(i));
-    if (ticket == 0) continue;
-    any = true;
-    interrupt(static_cast<int>(i), ticket);
+    for (uint64_t ticket : queue_.running(static_cast<int>(i))) {
+      any = true;
+      interrupt(static_cast<int>(i), ticket);
+    }
   }
   return any;
 }

@@ -26,6 +26,9 @@ struct Seat {
   Runtime* runtime = nullptr;
   bool home = false;
   unsigned long ident = 0;
+  // Under the mutex: batches of async handlers, and those of them that are to be cancelled.
+  std::set<uint64_t> in_flight;
+  std::vector<uint64_t> cancelled;
 
   // Handlers that have their state in this interpreter, and those whose state went with the
   // interpreter before it. Touched by the seat's own thread; read by others while that is stuck.
@@ -41,6 +44,8 @@ struct Seat {
     runtime = nullptr;
     home = false;
     ident = 0;
+    in_flight.clear();
+    cancelled.clear();
   }
 };
 

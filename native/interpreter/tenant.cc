@@ -1,5 +1,9 @@
 #include "interpreter/tenant.h"
 
+#include <unistd.h>
+
+#include "platform/platform.h"
+
 namespace rxp {
 
 Tenant::Tenant(Pool& pool, Runtime::Lease& lease, int seat)
@@ -9,10 +13,13 @@ Tenant::Tenant(Pool& pool, Runtime::Lease& lease, int seat)
       index_(seat),
       home_(lease.home),
       seat_(pool.seat(seat)),
+      woken_(platform::make_event()),
       interpreter_(pool, *lease.runtime, seat_.interrupted) {
   seat_.runtime = &runtime_;
   seat_.home = home_;
   seat_.ident = api_.PyThread_get_thread_ident();
+  interpreter_.set_waiter(this);
+  if (woken_ >= 0) interpreter_.allow_flight();
   if (home_) {
     runtime_.set_home_poke([queue = pool.shared_from_this(), seat] { queue->queue().poke(seat); });
   }
@@ -20,6 +27,7 @@ Tenant::Tenant(Pool& pool, Runtime::Lease& lease, int seat)
 
 Tenant::~Tenant() {
   if (home_) runtime_.set_home_poke(nullptr);
+  close(woken_);
 }
 
 void Tenant::stay(int32_t call) {
@@ -34,6 +42,10 @@ void Tenant::serve() {
     runtime_.drain_reaper();
     Call* call = next_call(finished);
     finished = nullptr;
+    if (call == nullptr && interpreter_.in_flight() > 0) {
+      fly();
+      continue;
+    }
     if (call == nullptr) {
       PyThreadState* state = api_.PyEval_SaveThread();
       call = queue.take(index_);
@@ -43,8 +55,36 @@ void Tenant::serve() {
         continue;
       }
     }
-    if (state_is_here(*call)) interpreter_.run(*call);
-    finished = call;
+    if (!state_is_here(*call) || interpreter_.run(*call)) {
+      finished = call;
+    } else {
+      std::lock_guard<std::mutex> lock(seat_.mutex);
+      seat_.in_flight.insert(call->ticket);
+      queue.fly(index_, call);
+    }
+  }
+}
+
+// Lets the event loop run until there is something else to do.
+void Tenant::fly() {
+  std::vector<uint64_t> cancelled;
+  {
+    std::lock_guard<std::mutex> lock(seat_.mutex);
+    cancelled.swap(seat_.cancelled);
+  }
+  for (uint64_t ticket : cancelled) interpreter_.cancel(ticket);
+  CallQueue& queue = pool_.queue();
+  if (!queue.begin_loop(index_, woken_, interpreter_.full())) return;
+  std::vector<Call*> ended;
+  interpreter_.run_loop(woken_, ended);
+  queue.end_loop(index_);
+  platform::make_unreadable(woken_);
+  for (Call* call : ended) {
+    {
+      std::lock_guard<std::mutex> lock(seat_.mutex);
+      seat_.in_flight.erase(call->ticket);
+    }
+    queue.finish(index_, call);
   }
 }
 
@@ -73,12 +113,35 @@ bool Tenant::state_is_here(const Call& call) {
 // back.
 Call* Tenant::next_call(Call* finished) {
   CallQueue& queue = pool_.queue();
-  if (home_) return queue.next(index_, finished);
+  const bool full = interpreter_.full();
+  if (home_) return queue.next(index_, finished, full);
   std::lock_guard<std::mutex> lock(seat_.mutex);
   bool interrupted = finished != nullptr && seat_.interrupted.load() == finished->ticket;
-  Call* call = queue.next(index_, finished);
+  Call* call = queue.next(index_, finished, full);
   if (interrupted) api_.PyThreadState_SetAsyncExc(seat_.ident, nullptr);
   return call;
+}
+
+std::function<void()> Tenant::waker() {
+  return [pool = pool_.shared_from_this(), seat = index_] { pool->queue().poke(seat); };
+}
+
+bool Tenant::wait(int32_t, CallbackDesk::Clock::time_point until, bool serve) {
+  CallQueue& queue = pool_.queue();
+  PyThreadState* state = api_.PyEval_SaveThread();
+  Call* call = queue.take_nested(index_, until, serve);
+  api_.PyEval_RestoreThread(state);
+  if (call == nullptr) return false;
+  if (state_is_here(*call)) interpreter_.run(*call);
+  if (home_) {
+    queue.finish(index_, call);
+  } else {
+    std::lock_guard<std::mutex> lock(seat_.mutex);
+    bool interrupted = seat_.interrupted.load() == call->ticket;
+    queue.finish(index_, call);
+    if (interrupted) api_.PyThreadState_SetAsyncExc(seat_.ident, nullptr);
+  }
+  return true;
 }
 
 }  // namespace rxp

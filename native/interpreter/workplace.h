@@ -5,6 +5,7 @@
 #include <memory>
 #include <string>
 
+#include "callback/desk.h"
 #include "interpreter/python_api.h"
 #include "queue/call.h"
 #include "queue/result_sink.h"
@@ -20,7 +21,8 @@ struct HandlerCodecs {
 struct HandlerDefinition {
   HandlerCodecs codecs;
   bool stateful =
-      false;  // its results depend on earlier calls, so another interpreter cannot go on
+      false;            // its results depend on earlier calls, so another interpreter cannot go on
+  int async_limit = 1;  // batches in flight on one interpreter, where it is async
   std::u16string request;  // JSON: what asks a host to open it
 };
 
@@ -32,6 +34,11 @@ class Workplace {
   virtual std::shared_ptr<ResultSink> sink() = 0;
   virtual const std::string& host_options() const = 0;
   virtual HandlerDefinition handler(int32_t id) = 0;
+  // The next result is that of this call, which began before the latest one.
+  virtual void answering(const Call&) {}
+
+  // Whoever answers the callbacks of this place.
+  const std::shared_ptr<CallbackOwner> callbacks = std::make_shared<CallbackOwner>();
 
   // The host of a runtime that several interpreters of this place share; null until the first of
   // them has made it. Owned references, only touched with that runtime's GIL held.

@@ -4,6 +4,7 @@
 #include <link.h>
 #include <semaphore.h>
 #include <signal.h>
+#include <sys/eventfd.h>
 #include <sys/file.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -222,6 +223,17 @@ void flush_output() {
 
 }  // namespace
 #endif
+int make_event() { return eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK); }
+
+void make_readable(int event) {
+  uint64_t one = 1;
+  (void)!write(event, &one, sizeof one);
+}
+
+void make_unreadable(int event) {
+  uint64_t count = 0;
+  (void)!read(event, &count, sizeof count);
+}
 
 void install_exit_hook() {
 #if defined(__GLIBC__)

@@ -42,6 +42,12 @@ inline void relax() {
 #endif
 }
 
+// A descriptor that a thread can wait for in poll(): one that another thread makes readable, and
+// that is read empty before the next wait. -1 where there are no more.
+int make_event();
+void make_readable(int event);
+void make_unreadable(int event);
+
 // Makes process exit leave without running destructors under live Python threads. Idempotent.
 void install_exit_hook();
 

@@ -88,6 +88,12 @@ Link::Woken Link::wait(int milliseconds, int other, int another) {
   return places[1].revents != 0 ? Woken::kOther : Woken::kSocket;
 }
 
+bool Link::end_wait() {
+  in.end_wait();
+  receive();
+  return !gone_;
+}
+
 bool Link::other_side_gone() {
   pollfd place = {socket_, 0, 0};
   if (poll(&place, 1, 0) > 0) gone_ = true;

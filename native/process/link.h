@@ -30,6 +30,11 @@ class Link {
   enum class Woken { kSocket, kOther, kAnother, kTimeout, kGone };
   Woken wait(int milliseconds, int other = -1, int another = -1);
   bool other_side_gone();
+  // The same for somebody who waits for the socket to become readable by other means: begin_wait()
+  // is false when a message is there, end_wait() when the other side has gone.
+  int socket() const { return socket_; }
+  bool begin_wait() { return in.begin_wait(); }
+  bool end_wait();
 
   // Passes a block's descriptor on, before the message that names it is published. False when the
   // socket has no room and `patient` is not set.

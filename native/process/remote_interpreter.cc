@@ -57,13 +57,18 @@ void RemoteInterpreter::define(int32_t handler, const HandlerDefinition& definit
 bool RemoteInterpreter::feed() {
   std::unique_lock<std::mutex> lock(mutex_);
   if (!open_ || stop_sent_) return false;
-  if (!outstanding_.empty()) {
+  bool full = false;
+  if (flight_full_) {
+    full = true;
+  } else if (outstanding_.size() > flying_) {
     double ahead = average_ > kQuick ? 1 : std::clamp(kAhead / average_, 2.0, kMostAhead);
-    if (static_cast<double>(outstanding_.size()) >= ahead) return false;
-    if (outstanding_bytes_ >= kBytesAhead) return false;
+    full = static_cast<double>(outstanding_.size() - flying_) >= ahead ||
+           outstanding_bytes_ >= kBytesAhead;
   }
+  // While it waits for a callback, it runs what was made on behalf of that (rule C3).
+  if (full && awaited_.empty() && !flight_full_) return false;
   CallQueue& queue = pool_->queue();
-  Call* call = queue.hand_out(seat_);
+  Call* call = full ? queue.hand_out_nested(seat_) : queue.hand_out(seat_);
   if (call == nullptr) {
     if (outstanding_.empty() && queue.seat_closed(seat_)) {
       stop_sent_ = true;
@@ -89,9 +94,9 @@ bool RemoteInterpreter::feed() {
     stateful_used_.insert(call->handler);
   }
   WorkerSession::Sent sent;
-  WorkerSession::Answer answer = session_->send(*call, sent);
+  WorkerSession::Answer answer = session_->send(*call, within(*call), sent);
   if (answer == WorkerSession::Answer::kSent) {
-    outstanding_.push_back({call, sent.message, sent.bytes});
+    outstanding_.push_back({call, sent.claim, sent.bytes});
     outstanding_bytes_ += sent.bytes;
     load_.store(static_cast<int>(outstanding_.size()), std::memory_order_relaxed);
     return true;
@@ -114,8 +119,7 @@ CallQueue::Cancelled RemoteInterpreter::cancel(uint64_t ticket) {
   auto found = std::find_if(outstanding_.begin(), outstanding_.end(),
                             [&](const Outstanding& one) { return one.call->ticket == ticket; });
   if (found == outstanding_.end() || session_ == nullptr) return CallQueue::Cancelled::kNotFound;
-  Claim expected = Claim::kWaiting;
-  if (found->message->claim.compare_exchange_strong(expected, Claim::kWithdrawn)) {
+  if (withdraw(*found)) {
     Call* call = found->call;
     remove(found);
     lock.unlock();
@@ -123,6 +127,7 @@ CallQueue::Cancelled RemoteInterpreter::cancel(uint64_t ticket) {
     return CallQueue::Cancelled::kRemoved;
   }
   session_->link().state().interrupted.store(ticket);
+  if (found->flies) session_->cancel(ticket);
   if (interrupted_ != ticket) {
     interrupted_ = ticket;
     interrupt_deadline_ = Clock::now() + std::chrono::milliseconds(program_.grace);
@@ -132,8 +137,31 @@ CallQueue::Cancelled RemoteInterpreter::cancel(uint64_t ticket) {
   return CallQueue::Cancelled::kRunning;
 }
 
+bool RemoteInterpreter::withdraw(const Outstanding& one) {
+  uint64_t expected = claim_of(one.call->ticket, Claim::kWaiting);
+  return session_->claim(one.claim).compare_exchange_strong(
+      expected, claim_of(one.call->ticket, Claim::kWithdrawn));
+}
+
+// Also when the claim was written over.
+bool RemoteInterpreter::begun(const Outstanding& one) {
+  return session_->claim(one.claim).load() != claim_of(one.call->ticket, Claim::kWaiting);
+}
+
+int32_t RemoteInterpreter::within(const Call& call) const {
+  if (call.within == 0) return 0;
+  auto found = asked_.find(call.within);
+  return found == asked_.end() ? -1 : found->second;
+}
+
 void RemoteInterpreter::remove(std::vector<Outstanding>::iterator place) {
-  outstanding_bytes_ -= place->bytes;
+  if (session_ != nullptr) session_->free_claim(place->claim);
+  if (place->flies) {
+    flying_--;
+    flight_full_ = false;
+  } else {
+    outstanding_bytes_ -= place->bytes;
+  }
   outstanding_.erase(place);
   load_.store(static_cast<int>(outstanding_.size()), std::memory_order_relaxed);
 }
@@ -151,6 +179,7 @@ void RemoteInterpreter::abandon() {
     open_ = false;
     dropped.swap(outstanding_);
     outstanding_bytes_ = 0;
+    flying_ = 0;
     if (session_ != nullptr) session_->close();
     if (child_ != nullptr) child_->kill();
   }
@@ -282,7 +311,7 @@ int RemoteInterpreter::patience(bool sent) {
     milliseconds = static_cast<int>(left.count()) + 1;
   }
   bool soon = starved_ || !sent;
-  if (outstanding_.size() > 1) soon = true;
+  if (outstanding_.size() > flying_ + 1) soon = true;
   if (soon) milliseconds = milliseconds < 0 ? kBehind : std::min(milliseconds, kBehind);
   starved_ = false;
   return milliseconds;
@@ -292,20 +321,21 @@ int RemoteInterpreter::patience(bool sent) {
 void RemoteInterpreter::relieve() {
   {
     std::lock_guard<std::mutex> lock(mutex_);
-    if (outstanding_.size() < 2) return;
+    if (outstanding_.size() - flying_ < 2) return;
     auto now = Clock::now();
-    uint64_t first = outstanding_.front().call->ticket;
+    auto running = std::find_if(outstanding_.begin(), outstanding_.end(),
+                                [](const Outstanding& one) { return !one.flies; });
+    uint64_t first = running->call->ticket;
     if (first != first_ticket_) {
       first_ticket_ = first;
       first_since_ = now;
     }
     if (now - first_since_ < std::chrono::milliseconds(kBehind)) return;
     std::vector<Call*> back;
-    for (size_t i = 1; i < outstanding_.size();) {
+    for (size_t i = 0; i < outstanding_.size();) {
       Outstanding& one = outstanding_[i];
-      Claim expected = Claim::kWaiting;
-      if (one.call->interpreter != kAnyInterpreter ||
-          !one.message->claim.compare_exchange_strong(expected, Claim::kWithdrawn)) {
+      bool ours = one.call->interpreter != kAnyInterpreter || one.call->asker == seat_;
+      if (one.flies || one.call->ticket == first || ours || !withdraw(one)) {
         i++;
         continue;
       }
@@ -331,15 +361,21 @@ void RemoteInterpreter::pause(int milliseconds) {
 
 void RemoteInterpreter::after_end(const Ending& ending, Cause cause) {
   std::vector<Outstanding> open;
+  std::vector<bool> claimed;
   bool leaving = false;
   {
     std::lock_guard<std::mutex> lock(mutex_);
+    for (auto& one : outstanding_) claimed.push_back(begun(one));
     session_ = nullptr;
     child_ = nullptr;
+    asked_.clear();
+    awaited_.clear();
     open_ = false;
     leaving = abandoned_ || (stop_sent_ && outstanding_.empty());
     open.swap(outstanding_);
     outstanding_bytes_ = 0;
+    flying_ = 0;
+    flight_full_ = false;
     load_.store(0, std::memory_order_relaxed);
     if (!leaving) {
       state_lost_.insert(stateful_used_.begin(), stateful_used_.end());
@@ -364,14 +400,11 @@ void RemoteInterpreter::after_end(const Ending& ending, Cause cause) {
   }
   // Whatever is not a claim was written over, like a claim that nobody made: calls are handed over
   // in order, so then it is the first one that runs. It gets the benefit of the doubt twice.
-  bool known = std::any_of(open.begin(), open.end(), [](const Outstanding& one) {
-    return one.message_claim() != Claim::kWaiting;
-  });
+  bool known = std::find(claimed.begin(), claimed.end(), true) != claimed.end();
   std::vector<Call*> again;
-  for (auto& one : open) {
-    bool blamed =
-        known ? one.message_claim() != Claim::kWaiting
-              : ready_ && one.call == open.front().call && ++one.call->deliveries > kMostDeliveries;
+  for (size_t i = 0; i < open.size(); i++) {
+    const Outstanding& one = open[i];
+    bool blamed = known ? claimed[i] : ready_ && i == 0 && ++one.call->deliveries > kMostDeliveries;
     if (blamed) {
       post_error(one.call->id, crash_report("the worker process " + how, ending));
       pool_->queue().finish(seat_, one.call);

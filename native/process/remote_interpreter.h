@@ -11,6 +11,7 @@
 #include <mutex>
 #include <set>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 #include "interpreter/pool.h"
@@ -38,9 +39,9 @@ class RemoteInterpreter final : public RemoteSeat,
   using Clock = std::chrono::steady_clock;
   struct Outstanding {
     Call* call;
-    CallMessage* message;  // in the session's ring
+    uint32_t claim;  // in the session
     size_t bytes;
-    Claim message_claim() const { return message->claim.load(); }
+    bool flies = false;  // begun, and others may run beside it
   };
   static constexpr double kUnknown = 1e18;  // then no call is taken for a quick one
   static constexpr double kOldShare = 0.8;  // of the average in the next one
@@ -62,12 +63,19 @@ class RemoteInterpreter final : public RemoteSeat,
   void pause(int milliseconds);
   void post_error(int32_t call, const std::string& report);
   void remove(std::vector<Outstanding>::iterator place);
+  // Takes a call back that the worker has not begun. False when it has.
+  bool withdraw(const Outstanding& one);
+  bool begun(const Outstanding& one);
+  int32_t within(const Call& call) const;
 
   // What the worker says (remote_results.cc); false when it is not as it should be (rule P2).
   bool take(WorkerSession& session, const char* message, size_t size);
   bool take_text(WorkerSession& session, const char* message, size_t size);
   bool take_binary(WorkerSession& session, const char* message, size_t size);
   bool take_output(WorkerSession& session, const char* message, size_t size);
+  bool take_callback(WorkerSession& session, const char* message, size_t size);
+  bool take_in_flight(const char* message, size_t size);
+  bool take_callback_wait(const char* message, size_t size);
   bool take_block(WorkerSession& session, const char* message, size_t size, MessageType type);
   bool take_start(ResultStatus status);
   // Takes a call off the list; null when there is no such call.
@@ -89,14 +97,20 @@ class RemoteInterpreter final : public RemoteSeat,
   Clock::time_point first_since_;
   uint64_t interrupted_ = 0;
   Clock::time_point interrupt_deadline_;
-  bool open_ = false;     // it takes calls
-  bool starved_ = false;  // a call found no room
+  size_t flying_ = 0;         // of outstanding_
+  bool flight_full_ = false;  // no further one is to come yet
+  bool open_ = false;         // it takes calls
+  bool starved_ = false;      // a call found no room
   bool stopping_ = false;
   bool stop_sent_ = false;
   bool abandoned_ = false;
   std::set<int32_t> stateful_used_;
   std::set<int32_t> state_lost_;
   Ending lost_ending_;
+  // Callbacks that have no answer yet: the worker's numbers by ours, and those by the worker's that
+  // its main thread waits for.
+  std::unordered_map<int32_t, int32_t> asked_;
+  std::set<int32_t> awaited_;
 
   // Of the receiver thread alone.
   int32_t start_call_ = 0;

@@ -1,5 +1,7 @@
 // What a worker process says, brought to the result channel (rule P2: copied, checked, then used).
+#include <algorithm>
 #include <cstring>
+#include <iterator>
 
 #include "process/remote_interpreter.h"
 
@@ -69,6 +71,12 @@ bool RemoteInterpreter::take(WorkerSession& session, const char* message, size_t
       return take_binary(session, message, size);
     case MessageType::kOutput:
       return take_output(session, message, size);
+    case MessageType::kCallback:
+      return take_callback(session, message, size);
+    case MessageType::kInFlight:
+      return take_in_flight(message, size);
+    case MessageType::kCallbackWait:
+      return take_callback_wait(message, size);
     case MessageType::kMap:
     case MessageType::kUnmap:
     case MessageType::kGiveBack:
@@ -219,6 +227,83 @@ bool RemoteInterpreter::take_output(WorkerSession& session, const char* place, s
   auto kind = static_cast<BlockKind>(message.kind);
   if (kind != BlockKind::kOutput && kind != BlockKind::kLog) return false;
   pool_->channel().post_output(pool_->pool_id(), kind, message.stream, text);
+  return true;
+}
+
+// A request to JavaScript: it goes on under a number of ours, and its answer comes back as one of
+// the worker's.
+bool RemoteInterpreter::take_callback(WorkerSession& session, const char* place, size_t size) {
+  CallbackMessage message;
+  BodyView body;
+  TextBuffer text;
+  if (!read_message(place, size, message) ||
+      !find_body(session, place, size, sizeof message, message.body, body) ||
+      !read_text(body, 0, message.units, message.narrow != 0, text) || message.number <= 0) {
+    return false;
+  }
+  if (body.block != nullptr) session.give_back(body.block->id);
+  text.specials = message.specials != 0;
+  auto& desk = CallbackDesk::instance();
+  const int32_t theirs = message.number;
+  int32_t number = 0;
+  {
+    // Held until the number is known here, too: its answer may come at once.
+    std::lock_guard<std::mutex> lock(mutex_);
+    number =
+        desk.forward(pool_->callbacks, seat_,
+                     [weak = weak_from_this(), life = session.weak_from_this(), theirs](
+                         bool ok, TextView answer) {
+                       auto self = weak.lock();
+                       auto target = life.lock();
+                       if (self == nullptr || target == nullptr) return;
+                       {
+                         std::lock_guard<std::mutex> guard(self->mutex_);
+                         if (self->session_ != target) return;
+                         self->awaited_.erase(theirs);
+                         for (auto one = self->asked_.begin(); one != self->asked_.end();) {
+                           one = one->second == theirs ? self->asked_.erase(one) : std::next(one);
+                         }
+                       }
+                       if (!target->answer(theirs, ok, answer)) self->nudge();
+                     });
+    if (number != 0) asked_[number] = theirs;
+  }
+  if (number == 0) {
+    if (!session.answer(theirs, false, CallbackDesk::closed_answer())) nudge();
+  } else {
+    pool_->channel().post_callback(pool_->pool_id(), number, text);
+  }
+  return true;
+}
+
+bool RemoteInterpreter::take_in_flight(const char* place, size_t size) {
+  FlightMessage message;
+  if (!read_message(place, size, message)) return false;
+  {
+    std::lock_guard<std::mutex> lock(mutex_);
+    for (Outstanding& one : outstanding_) {
+      if (one.call->ticket != message.ticket || one.flies) continue;
+      one.flies = true;
+      pool_->queue().fly(seat_, one.call);
+      flying_++;
+      outstanding_bytes_ -= one.bytes;
+      flight_full_ = message.full != 0;
+    }
+  }
+  pool_->feed();
+  return true;
+}
+
+bool RemoteInterpreter::take_callback_wait(const char* place, size_t size) {
+  CallbackWaitMessage message;
+  if (!read_message(place, size, message)) return false;
+  {
+    std::lock_guard<std::mutex> lock(mutex_);
+    bool open = std::any_of(asked_.begin(), asked_.end(),
+                            [&](const auto& one) { return one.second == message.number; });
+    if (open) awaited_.insert(message.number);
+  }
+  pool_->feed();
   return true;
 }
 

@@ -1,5 +1,8 @@
 #include "process/session.h"
 
+#include <unistd.h>
+
+#include <cerrno>
 #include <cstring>
 
 #include "process/text_copy.h"
@@ -9,7 +12,22 @@ namespace rxp {
 std::shared_ptr<WorkerSession> WorkerSession::create(std::string& error) {
   std::shared_ptr<WorkerSession> session(new WorkerSession);
   session->link_ = Link::create(error);
-  return session->link_ == nullptr ? nullptr : session;
+  if (session->link_ == nullptr) return nullptr;
+  for (uint32_t place = 0; place < kClaims; place++) session->free_claims_.push_back(place);
+  int line = -1;
+  bool passed =
+      session->answers_.open(&line) && session->link_->send_descriptor(kAnswerLine, line, false);
+  if (!passed) {
+    error = std::string("no socket for a worker process: ") + std::strerror(errno);
+    session = nullptr;
+  }
+  if (line >= 0) ::close(line);
+  return session;
+}
+
+void WorkerSession::free_claim(uint32_t place) {
+  std::lock_guard<std::mutex> lock(mutex_);
+  free_claims_.push_back(place);
 }
 
 // Messages other than calls must not get lost: what finds no room is sent later.
@@ -44,8 +62,9 @@ bool WorkerSession::flush_locked() {
 }
 
 bool WorkerSession::flush() {
+  bool answered = answers_.flush();
   std::lock_guard<std::mutex> lock(mutex_);
-  return flush_locked();
+  return flush_locked() && answered;
 }
 
 bool WorkerSession::broken() {
@@ -82,6 +101,7 @@ void WorkerSession::define(int32_t handler, const HandlerDefinition& definition)
   message.codec_in = static_cast<uint32_t>(definition.codecs.in);
   message.codec_out = static_cast<uint32_t>(definition.codecs.out);
   message.exact = definition.codecs.exact ? 1 : 0;
+  message.async_limit = static_cast<uint32_t>(definition.async_limit);
   message.units = definition.request.size();
   const size_t size = definition.request.size() * sizeof(char16_t);
   message.body.size = size;
@@ -101,6 +121,13 @@ void WorkerSession::stop() {
   char message[kAlignment] = {};
   std::lock_guard<std::mutex> lock(mutex_);
   say(message, sizeof message, MessageType::kStop, nullptr, 0);
+}
+
+void WorkerSession::cancel(uint64_t ticket) {
+  FlightMessage message{};
+  message.ticket = ticket;
+  std::lock_guard<std::mutex> lock(mutex_);
+  say(&message, sizeof message, MessageType::kCancel, nullptr, 0);
 }
 
 void WorkerSession::say_block(MessageType type, uint32_t block, size_t size) {
@@ -159,9 +186,9 @@ WorkerSession::Answer WorkerSession::place_body(size_t message_size, size_t body
   return Answer::kSent;
 }
 
-WorkerSession::Answer WorkerSession::send(const Call& call, Sent& sent) {
+WorkerSession::Answer WorkerSession::send(const Call& call, int32_t within, Sent& sent) {
   std::lock_guard<std::mutex> lock(mutex_);
-  if (closed_ || !flush_locked()) return Answer::kNoRoom;
+  if (closed_ || free_claims_.empty() || !flush_locked()) return Answer::kNoRoom;
   const size_t lengths_size =
       call.lengths == nullptr ? 0 : static_cast<size_t>(call.count) * sizeof(int32_t);
   const size_t segments_size = call.segments.size() * sizeof(SegmentRecord);
@@ -202,7 +229,10 @@ WorkerSession::Answer WorkerSession::send(const Call& call, Sent& sent) {
   }
   auto* message = reinterpret_cast<CallMessage*>(place);
   message->ticket = call.ticket;
-  message->claim.store(Claim::kWaiting, std::memory_order_relaxed);
+  message->claim = free_claims_.back();
+  free_claims_.pop_back();
+  claim(message->claim).store(claim_of(call.ticket, Claim::kWaiting), std::memory_order_relaxed);
+  message->within = within;
   message->call = call.id;
   message->handler = call.handler;
   message->count = call.count;
@@ -213,7 +243,7 @@ WorkerSession::Answer WorkerSession::send(const Call& call, Sent& sent) {
   message->text_at = lengths_size;
   message->units = call.text.size;
   message->body = {body_size, block == nullptr ? 0 : block->id, 0};
-  sent.message = message;
+  sent.claim = message->claim;
   sent.bytes = body_size;
   link_->out.publish();
   link_->wake();

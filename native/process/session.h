@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "interpreter/workplace.h"
+#include "process/callback_line.h"
 #include "process/link.h"
 #include "process/shared_block.h"
 #include "queue/call.h"
@@ -29,14 +30,21 @@ class WorkerSession : public std::enable_shared_from_this<WorkerSession> {
   void start(int32_t pool, const std::string& host_options);
   void define(int32_t handler, const HandlerDefinition& definition);
   void stop();
+  void cancel(uint64_t ticket);
 
-  // A call that was sent, and still is in the ring until its result has come.
+  // A call that was sent. Its claim is its own until free_claim().
   struct Sent {
-    CallMessage* message = nullptr;
+    uint32_t claim = 0;
     size_t bytes = 0;
   };
   enum class Answer { kSent, kNoRoom, kNoMemory };
-  Answer send(const Call& call, Sent& sent);
+  // `within`: the worker's number of the callback that made the call.
+  Answer send(const Call& call, int32_t within, Sent& sent);
+  std::atomic<uint64_t>& claim(uint32_t place) { return link_->state().claims[place]; }
+  void free_claim(uint32_t place);
+
+  // The answer to a callback. False when it found no room: flush() sends it later.
+  bool answer(int32_t number, bool ok, TextView text) { return answers_.send(number, ok, text); }
 
   // The worker uses one of our blocks no more. False when that cannot be (rule P2).
   bool take_back(uint32_t block);
@@ -65,6 +73,8 @@ class WorkerSession : public std::enable_shared_from_this<WorkerSession> {
 
   std::mutex mutex_;
   std::unique_ptr<Link> link_;
+  AnswerWriter answers_;
+  std::vector<uint32_t> free_claims_;
   BlockStore ours_;
   std::unordered_map<uint32_t, std::shared_ptr<SharedBlock>> theirs_;
   std::unordered_set<uint32_t> known_;  // blocks of pool.allocate() that the worker has

@@ -29,10 +29,14 @@ enum class MessageType : uint32_t {
   kCall = 2,
   kDefine = 3,
   kStop = 4,
+  kCancel = 5,  // a batch in flight is asked to stop
   // From the worker.
   kText = 16,
   kBinary = 17,
   kOutput = 18,
+  kCallback = 19,      // a request to JavaScript
+  kCallbackWait = 20,  // the main thread waits for its answer, and runs calls meanwhile
+  kInFlight = 21,      // a call of an async handler has begun, and others may run beside it
   // Both ways, about blocks.
   kMap = 32,       // a new block; its descriptor came over the socket before
   kUnmap = 33,     // its maker has done away with it
@@ -52,6 +56,8 @@ struct Body {
   uint32_t block;  // 0: behind the message
   uint32_t reserved;
 };
+// Instead of a block's number, beside a descriptor: the socket that answers to callbacks come by.
+inline constexpr uint32_t kAnswerLine = 0x7fffffffu;
 // Set in the numbers of blocks that pool.allocate() made; the others are a session's own.
 inline constexpr uint32_t kAllocatedBlock = 0x80000000u;
 // What goes behind a message; more goes into a block.
@@ -70,14 +76,22 @@ struct StartMessage {  // body: the host's options, UTF-8
   Body body;
 };
 
-enum class Claim : uint32_t { kWaiting = 0, kTaken = 1, kWithdrawn = 2 };
+// Whoever changes a call's claim first decides whether it runs. Claims lie apart from the messages,
+// whose places the worker gives up when it waits for a callback. A claim has its call's ticket in
+// it, so a message whose call was withdrawn never takes the claim of a later one.
+enum class Claim : uint64_t { kWaiting = 0, kTaken = 1, kWithdrawn = 2 };
+constexpr uint64_t claim_of(uint64_t ticket, Claim claim) {
+  return ticket << 2 | static_cast<uint64_t>(claim);
+}
+inline constexpr uint32_t kClaims = 256;  // calls that a worker holds at a time
 
 // Body of a text: `lengths` lengths, then at text_at the text. Of a binary batch: `segments`
 // SegmentRecords, then their bytes.
 struct CallMessage {
   MessageHeader header;
   uint64_t ticket;
-  std::atomic<Claim> claim;  // whoever changes it first decides
+  uint32_t claim;  // where its claim lies
+  int32_t within;  // the worker's callback that made it, -1 for another's, 0 for none
   int32_t call;
   int32_t handler;
   int32_t count;
@@ -103,8 +117,17 @@ struct DefineMessage {  // body: the request, UTF-16
   uint32_t codec_in;
   uint32_t codec_out;
   uint32_t exact;
+  uint32_t async_limit;
+  uint32_t reserved;
   uint64_t units;
   Body body;
+};
+
+struct FlightMessage {  // also of kCancel
+  MessageHeader header;
+  uint64_t ticket;
+  uint32_t full;  // no further one is to come yet
+  uint32_t reserved;
 };
 
 struct BlockMessage {
@@ -155,6 +178,22 @@ struct OutputMessage {  // body: the text
   Body body;
 };
 
+struct CallbackMessage {  // body: the text
+  MessageHeader header;
+  int32_t number;
+  uint32_t specials;
+  uint32_t narrow;
+  uint32_t reserved;
+  uint64_t units;
+  Body body;
+};
+
+struct CallbackWaitMessage {
+  MessageHeader header;
+  int32_t number;
+  uint32_t reserved;
+};
+
 // Positions in bytes since the start; each is written by one side only.
 struct alignas(64) RingState {
   std::atomic<uint64_t> written;
@@ -173,6 +212,7 @@ struct alignas(64) SharedState {
   int32_t reserved;
   RingState requests;
   RingState responses;
+  std::atomic<uint64_t> claims[kClaims];
 };
 inline constexpr size_t kRingSize = 1 << 20;
 inline constexpr size_t kSharedSize = sizeof(SharedState) + 2 * kRingSize;

@@ -1,9 +1,13 @@
 #include "process/worker.h"
 
+#include <sys/eventfd.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstring>
 
+#include "platform/processes.h"
+#include "process/callback_line.h"
 #include "process/reports.h"
 
 namespace rxp {
@@ -18,26 +22,133 @@ Worker::Worker(Runtime& runtime, std::unique_ptr<Link> link)
     : runtime_(runtime),
       api_(runtime.api()),
       link_(std::move(link)),
-      sink_(std::make_shared<WorkerSink>(*link_)) {}
+      sink_(std::make_shared<WorkerSink>(*link_)),
+      woken_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {}
 
 HandlerDefinition Worker::handler(int32_t id) { return handlers_[id]; }
 
 void Worker::serve() {
   for (;;) {
     runtime_.drain_reaper();
-    size_t size = 0;
-    char* message = link_->in.peek(&size);
-    if (link_->in.broken()) give_up();
-    if (message == nullptr) {
-      if (!wait()) _exit(0);
-      continue;
+    if (stopping_) break;
+    if (step()) continue;
+    if (interpreter_ != nullptr && interpreter_->in_flight() > 0) {
+      fly();
+    } else if (!wait()) {
+      _exit(0);
     }
-    bool more = dispatch(message);
-    link_->in.advance();
-    if (!more) break;
   }
   interpreter_->close();
   interpreter_.reset();
+}
+
+bool Worker::step() {
+  const bool full = interpreter_ != nullptr && interpreter_->full();
+  if (!postponed_.empty() && !full) {
+    std::vector<char> message = std::move(postponed_.front());
+    postponed_.pop_front();
+    if (!dispatch(message.data())) stopping_ = true;
+    return true;
+  }
+  size_t size = 0;
+  char* message = link_->in.peek(&size);
+  if (link_->in.broken()) give_up();
+  if (message == nullptr) return false;
+  reading_ = true;
+  if (full && waits(message, false)) {
+    postponed_.emplace_back(message, message + size);
+  } else if (!dispatch(message)) {
+    stopping_ = true;
+  }
+  give_place_up();
+  return true;
+}
+
+bool Worker::waits(const char* place, bool nested) const {
+  auto* message = reinterpret_cast<const CallMessage*>(place);
+  if (message->header.type == MessageType::kStop) return nested;
+  return message->header.type == MessageType::kCall && message->within == 0 &&
+         !is_service(static_cast<CallKind>(message->kind));
+}
+
+void Worker::fly() {
+  if (!link_->begin_wait()) return;
+  std::vector<Call*> ended;
+  interpreter_->run_loop(link_->socket(), ended);
+  if (!link_->end_wait()) _exit(0);
+  for (Call* call : ended) {
+    auto found = flights_.find(call->ticket);
+    Flight flight = std::move(found->second);
+    flights_.erase(found);
+    end(*flight.call, flight.block);
+  }
+}
+
+void Worker::end(Call& call, uint32_t block) {
+  for (auto& segment : call.segments) {
+    if (segment.block != nullptr) segment.block->release();
+  }
+  if (block != 0) drop_block(block);
+}
+
+// What is in a message is not looked at any more when Python's code runs, so its place may be used
+// again while that waits: otherwise the ring would fill up behind it.
+void Worker::give_place_up() {
+  if (reading_) link_->in.advance();
+  reading_ = false;
+}
+
+// In the middle of a call: runs what was made on its behalf, and keeps other calls for later.
+Worker::Nested Worker::nested_step() {
+  give_place_up();
+  size_t size = 0;
+  char* place = link_->in.peek(&size);
+  if (link_->in.broken()) give_up();
+  if (place == nullptr) return Nested::kNothing;
+  const bool postpone = waits(place, true);
+  const bool ours =
+      !postpone && reinterpret_cast<MessageHeader*>(place)->type == MessageType::kCall;
+  reading_ = true;
+  if (postpone) {
+    postponed_.emplace_back(place, place + size);
+  } else if (!dispatch(place)) {
+    stopping_ = true;
+  }
+  give_place_up();
+  return ours ? Nested::kCall : Nested::kMessage;
+}
+
+bool Worker::wait(int32_t number, CallbackDesk::Clock::time_point until, bool serve) {
+  if (serve && announced_ != number) sink_->say_waiting(number);
+  announced_ = number;
+  for (;;) {
+    Nested did = serve ? nested_step() : Nested::kNothing;
+    if (did == Nested::kCall) return true;
+    if (did == Nested::kMessage) continue;
+    auto left =
+        std::chrono::duration_cast<std::chrono::milliseconds>(until - CallbackDesk::Clock::now());
+    int milliseconds = static_cast<int>(std::clamp<int64_t>(left.count() + 1, 0, 1 << 30));
+    PyThreadState* state = api_.PyEval_SaveThread();
+    auto woken = Link::Woken::kOther;
+    if (serve) {
+      woken = link_->wait(milliseconds, woken_);
+    } else {
+      platform::wait_readable(woken_, milliseconds);
+    }
+    api_.PyEval_RestoreThread(state);
+    if (woken == Link::Woken::kGone) _exit(0);
+    if (woken == Link::Woken::kSocket) continue;
+    uint64_t count = 0;
+    (void)!read(woken_, &count, sizeof count);
+    return false;
+  }
+}
+
+std::function<void()> Worker::waker() {
+  return [descriptor = woken_] {
+    uint64_t one = 1;
+    (void)!write(descriptor, &one, sizeof one);
+  };
 }
 
 // False when the pool has gone.
@@ -71,6 +182,9 @@ bool Worker::dispatch(char* message) {
     case MessageType::kGiveBack:
       if (!sink_->take_back(block->block)) give_up();
       return true;
+    case MessageType::kCancel:
+      interpreter_->cancel(reinterpret_cast<FlightMessage*>(message)->ticket);
+      return true;
     case MessageType::kStop:
       return false;
     default:
@@ -84,6 +198,21 @@ void Worker::start(char* place) {
   host_options_.assign(body, message->body.size);
   pool_ = message->pool;
   interpreter_ = std::make_unique<Interpreter>(*this, runtime_, link_->state().interrupted);
+  interpreter_->set_waiter(this);
+  interpreter_->allow_flight();
+  int line = link_->take_descriptor(kAnswerLine);
+  if (line < 0) give_up();
+  // Not before it is needed: Python warns of forks in a process that has threads.
+  sink_->at_first_callback([owner = callbacks, line] {
+    read_answers(line, [owner](int32_t number, bool ok, TextView text) {
+      auto& desk = CallbackDesk::instance();
+      if (number == 0) {
+        desk.close(owner);
+      } else {
+        desk.answer(owner, number, ok, text);
+      }
+    });
+  });
   bool open = interpreter_->open(0);
   if (message->body.block != 0) drop_block(message->body.block);
   if (!open) _exit(1);
@@ -95,6 +224,7 @@ void Worker::define(char* place) {
   definition.codecs.in = static_cast<CodecKind>(message->codec_in);
   definition.codecs.out = static_cast<CodecKind>(message->codec_out);
   definition.codecs.exact = message->exact != 0;
+  definition.async_limit = static_cast<int>(message->async_limit);
   const char* body = body_of(place, sizeof *message, message->body);
   definition.request.resize(message->units);
   std::memcpy(&definition.request[0], body, message->units * sizeof(char16_t));
@@ -105,26 +235,35 @@ void Worker::define(char* place) {
 void Worker::run(char* place) {
   auto* message = reinterpret_cast<CallMessage*>(place);
   // The pool may withdraw a call until here.
-  Claim expected = Claim::kWaiting;
-  bool mine = message->claim.compare_exchange_strong(expected, Claim::kTaken);
+  const uint64_t ticket = message->ticket;
+  const uint32_t block = message->body.block;
+  uint64_t expected = claim_of(ticket, Claim::kWaiting);
+  if (message->claim >= kClaims) give_up();
+  bool mine = link_->state().claims[message->claim].compare_exchange_strong(
+      expected, claim_of(ticket, Claim::kTaken));
   char* body = body_of(place, sizeof *message, message->body);
   if (mine) {
-    link_->state().running.store(message->ticket);
-    Call call;
-    run(place, call, body);
-    for (auto& segment : call.segments) {
-      if (segment.block != nullptr) segment.block->release();
+    uint64_t before = link_->state().running.exchange(ticket);
+    auto call = std::make_unique<Call>();
+    bool done = run(place, *call, body);
+    link_->state().running.store(before);
+    if (done) {
+      end(*call, block);
+    } else {
+      sink_->say_in_flight(ticket, interpreter_->full());
+      flights_[ticket] = {std::move(call), block};
     }
-    link_->state().running.store(0);
+  } else if (block != 0) {
+    drop_block(block);
   }
-  if (message->body.block != 0) drop_block(message->body.block);
 }
 
-void Worker::run(char* place, Call& call, char* body) {
+bool Worker::run(char* place, Call& call, char* body) {
   auto* message = reinterpret_cast<CallMessage*>(place);
   call.id = message->call;
   call.ticket = message->ticket;
   call.handler = message->handler;
+  call.within = message->within;
   call.count = message->count;
   call.kind = static_cast<CallKind>(message->kind);
   if (message->lengths > 0) call.lengths = reinterpret_cast<const int32_t*>(body);
@@ -149,8 +288,11 @@ void Worker::run(char* place, Call& call, char* body) {
       std::memcpy(segment.block->data(), body + record.offset, record.size);
     }
   }
+  WorkerSink::Place before = sink_->save();
   sink_->begin(call);
-  interpreter_->run(call);
+  bool done = interpreter_->run(call);
+  sink_->restore(before);
+  return done;
 }
 
 char* Worker::body_of(char* message, size_t message_size, const Body& body) {

@@ -1,10 +1,12 @@
 // The whole of a worker process: reads calls from the ring and has its Python run them.
 #pragma once
 
+#include <deque>
 #include <memory>
 #include <mutex>
 #include <string>
 #include <unordered_map>
+#include <vector>
 
 #include "interpreter/interpreter.h"
 #include "interpreter/runtime.h"
@@ -15,7 +17,7 @@
 namespace rxp {
 
 // Lives on Python's main thread, with the GIL held.
-class Worker final : public Workplace {
+class Worker final : public Workplace, public CallbackWaiter {
  public:
   Worker(Runtime& runtime, std::unique_ptr<Link> link);
 
@@ -26,6 +28,11 @@ class Worker final : public Workplace {
   std::shared_ptr<ResultSink> sink() override { return sink_; }
   const std::string& host_options() const override { return host_options_; }
   HandlerDefinition handler(int32_t id) override;
+  void answering(const Call& call) override { sink_->begin(call); }
+
+  int seat() const override { return 0; }
+  bool wait(int32_t number, CallbackDesk::Clock::time_point until, bool serve) override;
+  std::function<void()> waker() override;
 
  private:
   // A block of the pool's, mapped here. Python objects may use it from any thread.
@@ -35,11 +42,21 @@ class Worker final : public Workplace {
     bool doomed = false;  // the pool has done away with it
   };
   bool wait();
+  // Deals with one message; false when there is none.
+  bool step();
+  enum class Nested { kNothing, kMessage, kCall };
+  Nested nested_step();
+  void give_place_up();
   bool dispatch(char* message);
   void start(char* message);
   void define(char* message);
   void run(char* message);
-  void run(char* message, Call& call, char* body);
+  bool run(char* message, Call& call, char* body);
+  // Lets the event loop run until a message comes or a batch in flight has ended.
+  void fly();
+  void end(Call& call, uint32_t block);
+  // Whether a message is a call that has to wait for its turn.
+  bool waits(const char* message, bool nested) const;
   void map_block(uint32_t id, size_t size);
   void unmap_block(uint32_t id);
   char* use_block(uint32_t id);
@@ -57,6 +74,17 @@ class Worker final : public Workplace {
   std::unique_ptr<Interpreter> interpreter_;
   std::mutex blocks_mutex_;
   std::unordered_map<uint32_t, Mapped> blocks_;
+
+  bool reading_ = false;  // the message that was read last still has its place in the ring
+  bool stopping_ = false;
+  std::deque<std::vector<char>> postponed_;  // calls for after the one that waits for a callback
+  const int woken_;                          // an event descriptor that ends a wait for a callback
+  struct Flight {
+    std::unique_ptr<Call> call;
+    uint32_t block;
+  };
+  std::unordered_map<uint64_t, Flight> flights_;
+  int32_t announced_ = 0;  // the last callback that the pool knows we wait for
 };
 
 }  // namespace rxp

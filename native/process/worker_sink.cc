@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <cstring>
+#include <utility>
 
 #include "buffer/exported.h"
 #include "process/reports.h"
@@ -26,8 +27,12 @@ std::atomic<bool> WorkerSink::forked{false};
 
 void WorkerSink::begin(const Call& call) {
   ticket_ = call.ticket;
-  call_ = &call;
   began_ = now();
+}
+
+void WorkerSink::restore(const Place& place) {
+  ticket_ = place.ticket;
+  began_ = place.began;
 }
 
 uint64_t WorkerSink::nanoseconds() const { return now() - began_; }
@@ -181,6 +186,46 @@ void WorkerSink::post_output(int32_t, BlockKind kind, int32_t stream, TextBuffer
     publish();
   }
   text.clear();
+}
+
+bool WorkerSink::post_callback(int32_t, int32_t number, TextBuffer& text) {
+  if (forked) return false;
+  TextView view = text.view();
+  std::lock_guard<std::mutex> lock(mutex_);
+  if (listen_) std::exchange(listen_, nullptr)();
+  Body body;
+  char* data = nullptr;
+  char* place_at = place(sizeof(CallbackMessage), MessageType::kCallback,
+                         view.size * (view.narrow ? 1 : 2), body, &data);
+  if (place_at == nullptr) return false;
+  copy_text(view, view.narrow, data);
+  auto* message = reinterpret_cast<CallbackMessage*>(place_at);
+  message->number = number;
+  message->specials = text.specials ? 1 : 0;
+  message->narrow = view.narrow ? 1 : 0;
+  message->units = view.size;
+  message->body = body;
+  publish();
+  text.clear();
+  return true;
+}
+
+void WorkerSink::say_waiting(int32_t callback) {
+  if (forked) return;
+  std::lock_guard<std::mutex> lock(mutex_);
+  auto* message = reinterpret_cast<CallbackWaitMessage*>(
+      reserve(sizeof(CallbackWaitMessage), MessageType::kCallbackWait));
+  message->number = callback;
+  publish();
+}
+
+void WorkerSink::say_in_flight(uint64_t ticket, bool full) {
+  std::lock_guard<std::mutex> lock(mutex_);
+  auto* message =
+      reinterpret_cast<FlightMessage*>(reserve(sizeof(FlightMessage), MessageType::kInFlight));
+  message->ticket = ticket;
+  message->full = full ? 1 : 0;
+  publish();
 }
 
 void WorkerSink::say_block(MessageType type, uint32_t block, size_t size) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <atomic>
+#include <functional>
 #include <mutex>
 #include <unordered_map>
 #include <vector>
@@ -22,9 +23,20 @@ class WorkerSink final : public ResultSink {
                  std::vector<int32_t>& lengths) override;
   void post_binary(int32_t pool, int32_t call, std::vector<BinaryItem>& items) override;
   void post_output(int32_t pool, BlockKind kind, int32_t stream, TextBuffer& text) override;
+  bool post_callback(int32_t pool, int32_t number, TextBuffer& text) override;
+  void say_waiting(int32_t callback);
+  void say_in_flight(uint64_t ticket, bool full);
+  void at_first_callback(std::function<void()> listen) { listen_ = std::move(listen); }
 
-  // The call that results belong to from now on, and its inputs; its time is measured from here.
+  // The call that results belong to from now on; its time is measured from here.
   void begin(const Call& call);
+  // A call that runs inside another one stands between save() and restore().
+  struct Place {
+    uint64_t ticket;
+    uint64_t began;
+  };
+  Place save() const { return {ticket_, began_}; }
+  void restore(const Place& place);
   // About blocks.
   void say_block(MessageType type, uint32_t block, size_t size);
   bool take_back(uint32_t block);
@@ -42,8 +54,8 @@ class WorkerSink final : public ResultSink {
   Link& link_;
   std::mutex mutex_;
   BlockStore ours_;
+  std::function<void()> listen_;
   uint64_t ticket_ = kStartTicket;
-  const Call* call_ = nullptr;
   uint64_t began_ = 0;
 };
 

@@ -21,6 +21,11 @@ enum class CallKind : uint8_t {
   kForget = 3,   // drops this interpreter's reference to a handler
 };
 
+// What does not wait for batches: an interpreter does it in the middle of one, if that waits.
+constexpr bool is_service(CallKind kind) {
+  return kind == CallKind::kControl || kind == CallKind::kForget;
+}
+
 inline constexpr int32_t kAnyInterpreter = -1;
 
 struct Envelope;
@@ -30,11 +35,16 @@ struct Call {
   int32_t id = 0;
   uint64_t ticket = 0;  // given by the queue, and never again; JavaScript uses ids again
   int64_t began = 0;    // when it came to run (CallQueue::now); guarded by the queue
+  bool beside = false;  // it runs whatever else its seat does; guarded by the queue
   int32_t handler = 0;
   int32_t interpreter = kAnyInterpreter;
   bool keyed = false;  // it would rather be run there, but leaves no state that it needs
   int32_t count = 0;   // items in the batch
   CallKind kind = CallKind::kText;
+  // The callback that JavaScript was busy with when it made this call, or 0, and the seat whose
+  // interpreter may wait for it, or -1 (callback/desk.h).
+  int32_t within = 0;
+  int asker = -1;
   uint8_t deliveries = 0;            // to worker processes that ended before they had claimed it
   TextView text;                     // all items of this call, joined
   const int32_t* lengths = nullptr;  // `count` lengths in code units

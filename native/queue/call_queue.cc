@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 #include <thread>
+#include <utility>
 
 #include "platform/platform.h"
 
@@ -20,7 +21,7 @@ void CallQueue::open_seat(int index) {
   std::lock_guard<std::mutex> lock(mutex_);
   Seat& seat = serving(index);
   seat.opened = true;
-  if (seat.waiting && !common_.empty()) wake(seat);
+  if (seat.busy_waiting() && !(common_.empty() && urgent_.empty())) wake(seat);
 }
 
 void CallQueue::free_seat(int index) {
@@ -37,12 +38,35 @@ void CallQueue::hand_over(int from, int to) {
   for (auto call = moved; call != source.end(); ++call) (*call)->interpreter = to;
   target.own.insert(target.own.begin(), moved, source.end());
   source.erase(moved, source.end());
-  if (target.waiting && !target.own.empty()) wake(target);
+  if (target.busy_waiting() && !target.own.empty()) wake(target);
 }
 
 void CallQueue::wake(Seat& seat) {
   seat.waiting = false;
+  // Both, where a step of the loop waits for a callback.
+  if (seat.looping >= 0) platform::make_readable(std::exchange(seat.looping, -1));
   seat.wake.notify_one();
+}
+
+bool CallQueue::begin_loop(int index, int descriptor, bool full) {
+  std::lock_guard<std::mutex> lock(mutex_);
+  Seat& seat = *seats_[static_cast<size_t>(index)];
+  bool open = seat.opened && !seat.closed;
+  bool common = open && (!urgent_.empty() || (!full && !common_.empty()));
+  if (seat.poked || !seat.own.empty() || common) {
+    seat.poked = false;
+    return false;
+  }
+  seat.full = full;
+  seat.looping = descriptor;
+  return true;
+}
+
+void CallQueue::end_loop(int index) {
+  std::lock_guard<std::mutex> lock(mutex_);
+  Seat& seat = *seats_[static_cast<size_t>(index)];
+  seat.looping = -1;
+  seat.full = false;
 }
 
 void CallQueue::push(Envelope* envelope) {
@@ -54,13 +78,12 @@ void CallQueue::push(Envelope* envelope) {
   for (auto& call : envelope->calls) {
     call.envelope = envelope;
     call.ticket = ++last_ticket_;
+    home_of(call).push_back(&call);
     if (call.interpreter == kAnyInterpreter) {
-      common_.push_back(&call);
       common++;
     } else {
       Seat& seat = serving(call.interpreter);
-      seat.own.push_back(&call);
-      if (seat.waiting) wake(seat);
+      if (seat.busy_waiting()) wake(seat);
     }
   }
   for (auto& seat : seats_) {
@@ -69,16 +92,33 @@ void CallQueue::push(Envelope* envelope) {
     wake(*seat);
     common--;
   }
+  for (auto& seat : seats_) {
+    if (common == 0) break;
+    if (seat->looping < 0 || seat->closed || !seat->opened) continue;
+    if (seat->full && urgent_.empty()) continue;
+    wake(*seat);
+    common--;
+  }
+  if (!urgent_.empty()) {
+    for (auto& seat : seats_) {
+      if (seat->calling) wake(*seat);
+    }
+  }
+}
+
+std::deque<Call*>& CallQueue::home_of(Call& call) {
+  if (call.interpreter != kAnyInterpreter) return serving(call.interpreter).own;
+  return call.within != 0 ? urgent_ : common_;
 }
 
 Call* CallQueue::pop(Seat& seat) {
-  std::deque<Call*>& queue = seat.own.empty() ? common_ : seat.own;
+  std::deque<Call*>& shared = urgent_.empty() ? common_ : urgent_;
+  std::deque<Call*>& queue = seat.own.empty() ? shared : seat.own;
   if (queue.empty()) return nullptr;
-  if (&queue == &common_ && (seat.closed || !seat.opened)) return nullptr;
+  if (&queue == &shared && (seat.closed || !seat.opened)) return nullptr;
   Call* call = queue.front();
   queue.pop_front();
-  call->began = now();
-  seat.running.push_back(call);
+  hold(seat, call, now());
   return call;
 }
 
@@ -87,22 +127,53 @@ int64_t CallQueue::now() {
   return std::chrono::duration_cast<std::chrono::nanoseconds>(time).count();
 }
 
-void CallQueue::drop(Seat& seat, Call* call) {
-  auto& running = seat.running;
-  auto place = running.erase(std::find(running.begin(), running.end(), call));
-  if (place == running.begin() && place != running.end()) (*place)->began = now();
+Call* CallQueue::in_turn(const Seat& seat) {
+  auto found = std::find_if(seat.running.begin(), seat.running.end(),
+                            [](const Call* call) { return !call->beside; });
+  return found == seat.running.end() ? nullptr : *found;
 }
 
-Call* CallQueue::next(int index, Call* finished) {
+void CallQueue::hold(Seat& seat, Call* call, int64_t time) {
+  call->began = time;
+  seat.running.push_back(call);
+  if (is_batch(*call) && seat.batches++ == 0) seat.busy_since = time;
+}
+
+void CallQueue::drop(Seat& seat, Call* call, bool ended, int64_t time) {
+  const bool ran = runs(seat, *call);
+  const bool had_turn = ran && !call->beside;
+  seat.running.erase(std::find(seat.running.begin(), seat.running.end(), call));
+  call->beside = false;
+  if (is_batch(*call)) {
+    if (--seat.batches == 0) seat.done.busy += time - seat.busy_since;
+    if (ended && ran) {
+      seat.done.batches++;
+      seat.done.items += call->count;
+    }
+  }
+  Call* behind = had_turn ? in_turn(seat) : nullptr;
+  if (behind != nullptr) behind->began = time;
+}
+
+void CallQueue::fly(int index, Call* call) {
+  std::lock_guard<std::mutex> lock(mutex_);
+  Seat& seat = *seats_[static_cast<size_t>(index)];
+  const bool had_turn = in_turn(seat) == call;
+  call->beside = true;
+  Call* behind = had_turn ? in_turn(seat) : nullptr;
+  if (behind != nullptr) behind->began = now();
+}
+
+Call* CallQueue::next(int index, Call* finished, bool full) {
   Call* call = nullptr;
   bool watched = false;
   {
     std::lock_guard<std::mutex> lock(mutex_);
     Seat& seat = *seats_[static_cast<size_t>(index)];
-    if (finished != nullptr) count(seat, *finished, now());
-    seat.running.clear();
+    if (finished != nullptr) drop(seat, finished, true, now());
     watched = watchers_ > 0;
-    call = pop(seat);
+    bool nothing = full && seat.own.empty() && urgent_.empty();
+    call = nothing ? nullptr : pop(seat);
   }
   if (watched) idle_.notify_all();
   if (finished != nullptr) finished->envelope->finish_one();
@@ -141,6 +212,46 @@ Call* CallQueue::take(int index) {
   }
 }
 
+// What an interpreter may run in the middle of another call.
+Call* CallQueue::pop_nested(int index) {
+  Seat& seat = *seats_[static_cast<size_t>(index)];
+  auto take_from = [&](std::deque<Call*>& queue, auto fits) -> Call* {
+    auto found = std::find_if(queue.begin(), queue.end(), fits);
+    if (found == queue.end()) return nullptr;
+    Call* call = *found;
+    queue.erase(found);
+    hold(seat, call, now());
+    call->beside = true;
+    return call;
+  };
+  Call* call = take_from(seat.own,
+                         [](const Call* one) { return one->within != 0 || is_service(one->kind); });
+  if (call != nullptr) return call;
+  return take_from(urgent_,
+                   [&](const Call* one) { return one->asker == index || one->asker == -1; });
+}
+
+Call* CallQueue::take_nested(int index, std::chrono::steady_clock::time_point until, bool serve) {
+  std::unique_lock<std::mutex> lock(mutex_);
+  Seat& seat = *seats_[static_cast<size_t>(index)];
+  for (bool late = false;;) {
+    Call* call = serve ? pop_nested(index) : nullptr;
+    if (call != nullptr) return call;
+    if (seat.poked || late) {
+      seat.poked = false;
+      return nullptr;
+    }
+    seat.calling = true;
+    late = seat.wake.wait_until(lock, until) == std::cv_status::timeout;
+    seat.calling = false;
+  }
+}
+
+Call* CallQueue::hand_out_nested(int index) {
+  std::lock_guard<std::mutex> lock(mutex_);
+  return pop_nested(index);
+}
+
 Call* CallQueue::hand_out(int index) {
   std::lock_guard<std::mutex> lock(mutex_);
   return pop(*seats_[static_cast<size_t>(index)]);
@@ -151,8 +262,7 @@ void CallQueue::finish(int index, Call* call) {
   {
     std::lock_guard<std::mutex> lock(mutex_);
     Seat& seat = *seats_[static_cast<size_t>(index)];
-    if (seat.running.front() == call) count(seat, *call, now());
-    drop(seat, call);
+    drop(seat, call, true, now());
     watched = watchers_ > 0;
   }
   if (watched) idle_.notify_all();
@@ -163,8 +273,8 @@ void CallQueue::give_back(int index, const std::vector<Call*>& calls) {
   std::lock_guard<std::mutex> lock(mutex_);
   Seat& seat = *seats_[static_cast<size_t>(index)];
   for (auto call = calls.rbegin(); call != calls.rend(); ++call) {
-    drop(seat, *call);
-    ((*call)->interpreter == kAnyInterpreter ? common_ : seat.own).push_front(*call);
+    drop(seat, *call, false, now());
+    home_of(**call).push_front(*call);
   }
 }
 
@@ -172,14 +282,14 @@ void CallQueue::poke(int index) {
   std::lock_guard<std::mutex> lock(mutex_);
   Seat& seat = *seats_[static_cast<size_t>(index)];
   seat.poked = true;
-  if (seat.waiting) wake(seat);
+  if (seat.busy_waiting()) wake(seat);
 }
 
 void CallQueue::close_seat(int index) {
   std::lock_guard<std::mutex> lock(mutex_);
   Seat& seat = *seats_[static_cast<size_t>(index)];
   seat.closed = true;
-  if (seat.waiting) wake(seat);
+  if (seat.busy_waiting()) wake(seat);
 }
 
 bool CallQueue::seat_closed(int seat) const {
@@ -225,7 +335,7 @@ bool CallQueue::merge_seat(int index) {
     other.own.insert(other.own.end(), seat.own.begin(), seat.own.end());
     seat.own.clear();
     seat.successor = static_cast<int>(i);
-    if (other.waiting && !other.own.empty()) wake(other);
+    if (other.busy_waiting() && !other.own.empty()) wake(other);
     return true;
   }
   seat.orphan = true;
@@ -272,6 +382,7 @@ CallQueue::Cancelled CallQueue::cancel(int32_t id, int* running_seat, uint64_t* 
     return call;
   };
   Call* removed = remove_from(common_);
+  if (removed == nullptr) removed = remove_from(urgent_);
   for (size_t i = 0; removed == nullptr && i < seats_.size(); i++) {
     removed = remove_from(seats_[i]->own);
   }
@@ -300,6 +411,7 @@ std::vector<int32_t> CallQueue::clear(bool keep_control) {
       queue.swap(kept);
     };
     clear_one(common_);
+    clear_one(urgent_);
     for (auto& seat : seats_) clear_one(seat->own);
   }
   for (Call* call : removed) {
@@ -309,43 +421,53 @@ std::vector<int32_t> CallQueue::clear(bool keep_control) {
   return ids;
 }
 
-void CallQueue::count(Seat& seat, const Call& call, int64_t time) {
-  if (!is_batch(call)) return;
-  seat.done.batches++;
-  seat.done.items += call.count;
-  seat.done.busy += time - call.began;
-}
-
 CallQueue::Load CallQueue::load(int index) const {
   std::lock_guard<std::mutex> lock(mutex_);
   const Seat& seat = *seats_[static_cast<size_t>(resolved(index))];
   Load load = seat.done;
-  if (!seat.running.empty() && is_batch(*seat.running.front())) {
-    load.busy += now() - seat.running.front()->began;
-  }
+  if (seat.batches > 0) load.busy += now() - seat.busy_since;
   load.waiting = seat.own.size();
   return load;
+}
+
+std::vector<int32_t> CallQueue::held_with(int32_t id) const {
+  std::lock_guard<std::mutex> lock(mutex_);
+  int seat = locate(id).seat;
+  std::vector<int32_t> others;
+  if (seat < 0) return others;
+  for (const Call* call : seats_[static_cast<size_t>(seat)]->running) {
+    if (call->id != id) others.push_back(call->id);
+  }
+  return others;
 }
 
 int64_t CallQueue::runs_for(int32_t id) const {
   std::lock_guard<std::mutex> lock(mutex_);
   for (auto& seat : seats_) {
-    if (!seat->running.empty() && seat->running.front()->id == id) {
-      return now() - seat->running.front()->began;
+    for (const Call* call : seat->running) {
+      if (call->id == id) return runs(*seat, *call) ? now() - call->began : -1;
     }
   }
   return -1;
 }
 
-uint64_t CallQueue::running(int seat) const {
+std::vector<uint64_t> CallQueue::running(int seat) const {
+  std::lock_guard<std::mutex> lock(mutex_);
+  std::vector<uint64_t> tickets;
+  for (Call* call : seats_[static_cast<size_t>(seat)]->running) tickets.push_back(call->ticket);
+  return tickets;
+}
+
+bool CallQueue::runs(int seat, uint64_t ticket) const {
   std::lock_guard<std::mutex> lock(mutex_);
   auto& running = seats_[static_cast<size_t>(seat)]->running;
-  return running.empty() ? 0 : running.front()->ticket;
+  return std::any_of(running.begin(), running.end(),
+                     [&](const Call* call) { return call->ticket == ticket; });
 }
 
 size_t CallQueue::waiting() const {
   std::lock_guard<std::mutex> lock(mutex_);
-  size_t count = common_.size();
+  size_t count = common_.size() + urgent_.size();
   for (auto& seat : seats_) count += seat->own.size();
   return count;
 }

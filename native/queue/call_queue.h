@@ -5,6 +5,7 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <condition_variable>
 #include <deque>
 #include <memory>
@@ -32,17 +33,31 @@ class CallQueue {
 
   // Ends the seat's running call, if there is one, and frees it. Then the next call for this seat,
   // or null when there is none; it is marked as running.
-  Call* next(int seat, Call* finished);
+  Call* next(int seat, Call* finished, bool full = false);
   // Waits for a call, a poke or the seat's end; null for the latter two. Marks a call as running.
   Call* take(int seat);
+
+  // For a seat whose interpreter waits for a callback: a call that was made on its behalf (only
+  // with `serve`), or null when it was poked or the time is over. Such a call ends with finish().
+  Call* take_nested(int seat, std::chrono::steady_clock::time_point until, bool serve);
+  // The same for an interpreter elsewhere, without waiting.
+  Call* hand_out_nested(int seat);
 
   // For a seat whose interpreter is elsewhere and holds several calls at a time: the next call for
   // it, or null when there is none; it is marked as running.
   Call* hand_out(int seat);
   // Ends such a call, and frees it.
   void finish(int seat, Call* call);
+  // A call that has begun goes on beside others of its seat, as a task or inside of another.
+  void fly(int seat, Call* call);
   // Puts calls that did not begin back to the front of the queue, in this order.
   void give_back(int seat, const std::vector<Call*>& calls);
+
+  // For a seat whose thread waits in an event loop. begin_loop() is false when there is something
+  // to do first; afterwards `descriptor` becomes readable when there is. `full`: calls for any seat
+  // do not count, but those somebody waits for do.
+  bool begin_loop(int seat, int descriptor, bool full);
+  void end_loop(int seat);
 
   // Wakes a seat that waits, so that its interpreter looks after other work.
   void poke(int seat);
@@ -72,20 +87,24 @@ class CallQueue {
     int32_t handler = 0;
   };
   Running find_running(int32_t id) const;
+  // The other calls of the seat that runs this one.
+  std::vector<int32_t> held_with(int32_t id) const;
   // Removes every waiting call, except control calls when `keep_control`. Returns their ids.
   std::vector<int32_t> clear(bool keep_control);
   // What a seat has done since it was added, and how much waits for it alone.
   struct Load {
     int64_t batches = 0;
     int64_t items = 0;
-    int64_t busy = 0;  // nanoseconds, those of a batch that still runs included
+    int64_t busy = 0;  // nanoseconds in which it had batches to run, up to now
     size_t waiting = 0;
   };
   Load load(int seat) const;
   // How long a call has been running, in nanoseconds; -1 when it waits, or is not here (any more).
   int64_t runs_for(int32_t id) const;
-  // The ticket of the call that a seat runs (the oldest of several), 0 when it waits.
-  uint64_t running(int seat) const;
+  // The tickets of the calls that a seat runs.
+  std::vector<uint64_t> running(int seat) const;
+  // Whether a seat runs the call with this ticket, or another one inside it.
+  bool runs(int seat, uint64_t ticket) const;
   size_t waiting() const;
   // Blocks until no seat runs a call for which `matters(call)`, at most `milliseconds`.
   bool wait_idle(bool (*matters)(const Call&), int milliseconds);
@@ -94,8 +113,13 @@ class CallQueue {
   struct Seat {
     std::deque<Call*> own;
     std::condition_variable wake;
-    std::vector<Call*> running;  // the first one runs, others wait elsewhere for it to end
+    // The first one that does not run beside others runs, too; those behind it wait elsewhere.
+    std::vector<Call*> running;
     bool waiting = false;
+    bool calling = false;  // waits for a callback
+    bool full = false;     // takes no calls for any seat
+    int looping = -1;      // the descriptor that wakes its event loop
+    bool busy_waiting() const { return waiting || calling || looping >= 0; }
     bool poked = false;
     bool closed = false;
     bool orphan = false;
@@ -103,6 +127,8 @@ class CallQueue {
     bool opened = false;  // takes calls that are meant for any seat
     bool free = false;
     Load done;
+    int batches = 0;         // of those that are running
+    int64_t busy_since = 0;  // while there are such
   };
   Seat& serving(int index) { return *seats_[static_cast<size_t>(resolved(index))]; }
   int resolved(int index) const;
@@ -111,11 +137,17 @@ class CallQueue {
   static bool is_batch(const Call& call) {
     return call.kind == CallKind::kText || call.kind == CallKind::kBinary;
   }
-  // Counts a call that has come to its end.
-  static void count(Seat& seat, const Call& call, int64_t time);
+  // Of the calls that run one after the other, the one whose turn it is; null when there is none.
+  static Call* in_turn(const Seat& seat);
+  static bool runs(const Seat& seat, const Call& call) {
+    return call.beside || in_turn(seat) == &call;
+  }
   Call* pop(Seat& seat);
-  // Takes a call off those that the seat holds; the one behind it runs from now on.
-  void drop(Seat& seat, Call* call);
+  // Adds a call to those that the seat holds, or takes it off: then the one behind it runs.
+  static void hold(Seat& seat, Call* call, int64_t time);
+  static void drop(Seat& seat, Call* call, bool ended, int64_t time);
+  Call* pop_nested(int index);
+  std::deque<Call*>& home_of(Call& call);
   void wake(Seat& seat);
   void spin();
 
@@ -125,6 +157,7 @@ class CallQueue {
   std::atomic<bool> spinning_{false};
   int watchers_ = 0;  // who waits for idle_
   std::deque<Call*> common_;
+  std::deque<Call*> urgent_;  // for any seat; somebody waits for what they were made for
   std::vector<std::unique_ptr<Seat>> seats_;
   uint64_t last_ticket_ = 0;
 };

@@ -102,6 +102,19 @@ void ResultChannel::post_output(int32_t pool, BlockKind kind, int32_t stream, Te
   text.clear();
 }
 
+bool ResultChannel::post_callback(int32_t pool, int32_t number, TextBuffer& text) {
+  std::lock_guard<std::mutex> lock(mutex_);
+  if (closed_) return false;
+  auto block = fresh();
+  block->kind = BlockKind::kCallback;
+  block->pool = pool;
+  block->meta = {number, text.specials ? 1 : 0};
+  std::swap(block->text, text);
+  append(std::move(block));
+  text.clear();
+  return true;
+}
+
 void ResultChannel::nudge() {
   std::lock_guard<std::mutex> lock(mutex_);
   if (!closed_) signal();

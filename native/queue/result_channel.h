@@ -21,6 +21,7 @@ namespace rxp {
 
 // Text: meta holds, for each call, its id, its status, the number of strings, and their lengths in
 // code units. Binary: meta holds id, status, count; items follow. Output: meta holds the stream.
+// Callback: its number, and whether the text holds escaped values.
 struct ResultBlock {
   BlockKind kind = BlockKind::kText;
   int32_t pool = 0;
@@ -44,6 +45,7 @@ class ResultChannel final : public ResultSink {
                  std::vector<int32_t>& lengths) override;
   void post_binary(int32_t pool, int32_t call, std::vector<BinaryItem>& items) override;
   void post_output(int32_t pool, BlockKind kind, int32_t stream, TextBuffer& text) override;
+  bool post_callback(int32_t pool, int32_t number, TextBuffer& text) override;
   // Wakes the JavaScript thread for other work of its own.
   void nudge();
 

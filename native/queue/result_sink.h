@@ -31,7 +31,7 @@ enum class ResultStatus : int32_t {
   kSpecials = 2,  // the JSON text holds escaped values (json_encode.h)
 };
 
-enum class BlockKind : int32_t { kText = 0, kBinary = 1, kOutput = 2, kLog = 3 };
+enum class BlockKind : int32_t { kText = 0, kBinary = 1, kOutput = 2, kLog = 3, kCallback = 4 };
 
 class ResultSink {
  public:
@@ -41,6 +41,9 @@ class ResultSink {
                          std::vector<int32_t>& lengths) = 0;
   virtual void post_binary(int32_t pool, int32_t call, std::vector<BinaryItem>& items) = 0;
   virtual void post_output(int32_t pool, BlockKind kind, int32_t stream, TextBuffer& text) = 0;
+  // A request to JavaScript (callback/desk.h): a JSON array of the callback's name and its
+  // arguments. False when it cannot be passed on.
+  virtual bool post_callback(int32_t pool, int32_t number, TextBuffer& text) = 0;
 };
 
 // Drops what a binary item holds, when it did not become JavaScript's.

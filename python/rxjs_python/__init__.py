@@ -1,5 +1,6 @@
 """What handlers may import from rxjs-python.
 
+``host``: calls functions of the JavaScript program (``from rxjs_python import host``).
 ``BigInt``: a JavaScript BigInt arrives as one, and a ``BigInt`` in a result goes back as one.
 ``Interrupted``: raised inside a handler whose call was aborted or timed out.
 The error classes are those that the caller in JavaScript sees when a result cannot be used.

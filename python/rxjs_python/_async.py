@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable
     from typing import Any
 
+    from ._tasks import Tasks
+
 # Seconds that tasks get to end themselves after they were cancelled, before they are given up.
 CANCEL_GRACE = 1.0
 
@@ -26,6 +28,7 @@ class Loops:
     def __init__(self) -> None:
         self._lock = Lock()
         self._by_thread: dict[int, AbstractEventLoop] = {}
+        self._tasks: dict[int, Tasks] = {}
 
     def run(self, work: Awaitable[Any]) -> Any:
         """Runs `work` to its end on the calling thread's loop.
@@ -35,6 +38,8 @@ class Loops:
         """
         import asyncio
 
+        if asyncio._get_running_loop() is not None:
+            return _run_beside(work)
         loop = self._loop()
         before = asyncio.all_tasks(loop)
         task = asyncio.ensure_future(work, loop=loop)
@@ -44,11 +49,23 @@ class Loops:
             self._stop(loop, asyncio.all_tasks(loop) - before)
             raise
 
+    def tasks(self) -> Tasks:
+        """The batches in flight on the calling thread."""
+        thread = get_ident()
+        tasks = self._tasks.get(thread)
+        loop = self._loop()
+        if tasks is None or tasks.loop is not loop:
+            from ._tasks import Tasks
+
+            tasks = self._tasks[thread] = Tasks(loop)
+        return tasks
+
     def close(self) -> None:
         """Cancels what still runs in the background and closes the loops."""
         with self._lock:
             loops = list(self._by_thread.values())
             self._by_thread.clear()
+            self._tasks.clear()
         if not loops:
             return
         import asyncio
@@ -89,6 +106,26 @@ class Loops:
                 self._by_thread.pop(get_ident(), None)
             if not loop.is_running():
                 loop.close()
+
+
+def _run_beside(work: Awaitable[Any]) -> Any:
+    """Runs `work` while this thread's loop stands still in the middle of a step.
+
+    That is so when a coroutine waits in host.call (rather than host.call_async) for a callback that
+    calls an async handler of this interpreter; one loop cannot run inside another.
+    """
+    from concurrent.futures import ThreadPoolExecutor
+
+    async def main() -> Any:
+        return await work
+
+    def run() -> Any:
+        import asyncio
+
+        return asyncio.run(main())
+
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(run).result()
 
 
 def _cancel(loop: AbstractEventLoop, tasks: set[Task[Any]]) -> set[Task[Any]]:

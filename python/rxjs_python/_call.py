@@ -70,15 +70,25 @@ def _awaited(target: Any, codec: str, loops: _async.Loops) -> Call:
         def call_async(batch: Any) -> Any:
             return loops.run(target(batch))
 
-        return call_async
+        return _many(call_async, target, loops)
     if flags & _CO_ASYNC_GENERATOR and codec != "array":
 
         def call_async_generator(batch: Any) -> Any:
             return loops.run(_async.collect(target(batch), len(batch)))
 
-        return call_async_generator
+        def start(batch: Any) -> Any:
+            return _async.collect(target(batch), len(batch))
+
+        return _many(call_async_generator, start, loops)
     plain: Call = target
     return plain
+
+
+def _many(call: Any, start: Any, loops: _async.Loops) -> Call:
+    """`call` for one batch at a time, and what the native core needs to have many in flight."""
+    call.__rxp_start__ = start
+    call.__rxp_loops__ = loops
+    return call  # type: ignore[no-any-return]
 
 
 def _filter(call: Call) -> Call:
@@ -149,11 +159,24 @@ class Scan:
         self._target = target
         self._loops = loops
         self._is_async = bool(flags & _CO_COROUTINE)
+        self._busy = False
         # Never changed by the handler: what the state goes back to when a batch fails.
         self._settled = copy_state(seed)
         self._state = copy_state(seed)
 
     def __call__(self, batch: Any) -> list[Any]:
+        if self._busy:
+            raise RuntimeError(
+                "a scan was called by a callback that it waits for itself; its state is not "
+                "settled before the batch is done"
+            )
+        self._busy = True
+        try:
+            return self._run(batch)
+        finally:
+            self._busy = False
+
+    def _run(self, batch: Any) -> list[Any]:
         states: list[Any] = []
         try:
             if self._is_async:

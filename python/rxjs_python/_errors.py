@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
 NOT_FOUND = "ERR_HANDLER_NOT_FOUND"
 SYNTAX = "ERR_HANDLER_SYNTAX"
 INIT = "ERR_HANDLER_INIT"
 CODEC = "ERR_CODEC"
 EXCEPTION = "ERR_PYTHON_EXCEPTION"
+
+# Characters of a stack in the notes of a JavaScriptError.
+_MOST_TRACE = 4000
 
 
 class Interrupted(KeyboardInterrupt):
@@ -62,6 +69,46 @@ class ResultEncodeError(ResultError):
 
     code = "ERR_RESULT_ENCODE"
     __module__ = "rxjs_python"
+
+
+class JavaScriptError(Exception):
+    """What a JavaScript function that Python called threw, or what its promise was rejected with.
+
+    ``name`` and ``message`` are those of the JavaScript error, ``stack`` its stack as Node prints
+    it, ``code`` its code or None. Where the error came from Python in the first place (the function
+    called a handler that raised), ``report`` describes that exception: type, message, traceback.
+    """
+
+    __module__ = "rxjs_python.host"
+
+    def __init__(self, description: dict[str, Any]) -> None:
+        self.name = str(description.get("name") or "Error")
+        self.message = str(description.get("message") or "")
+        self.stack = str(description.get("stack") or "")
+        self.code: str | None = description.get("code")
+        self.report: dict[str, Any] | None = description.get("report")
+        super().__init__(f"{self.name}: {self.message}" if self.message else self.name)
+        cause = description.get("cause")
+        if cause is not None:
+            self.__cause__ = JavaScriptError(cause)
+        # Shown by tracebacks from Python 3.11 on, and in reports of any.
+        trace = (self.report and self.report.get("traceback")) or self.stack
+        if trace:
+            where = "Python" if self.report else "JavaScript"
+            # Notes end up in the tracebacks of errors around this one, again and again.
+            self.__notes__ = [f"in {where}:\n{trace[-_MOST_TRACE:].rstrip()}"]
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        cause = self.__cause__
+        description = {
+            "name": self.name,
+            "message": self.message,
+            "stack": self.stack,
+            "code": self.code,
+            "report": self.report,
+            "cause": cause.__reduce__()[1][0] if isinstance(cause, JavaScriptError) else None,
+        }
+        return JavaScriptError, (description,)
 
 
 def mark_item(error: BaseException, index: int) -> None:

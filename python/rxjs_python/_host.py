@@ -14,7 +14,7 @@ import sys
 # imports it first for the main thread.
 import threading
 
-from . import _async, _interrupt, _logs, _output
+from . import _async, _callback, _interrupt, _logs, _output
 from ._call import call_method, shape
 from ._convert import from_array, from_buffer, json_default, to_array
 from ._errors import (
@@ -77,6 +77,7 @@ def boot(native: Any, signal_number: int, deep_bind: bool) -> None:
     _output.install(native)
     _logs.install(native.log)
     _interrupt.install(native, signal_number)
+    _callback.install(native)
 
 
 def _import_deep_bound() -> None:

@@ -26,7 +26,7 @@ def install(native: Any, signal_number: int) -> None:
     requested = native.interrupt_requested
 
     def stop(_signal: int, frame: FrameType | None) -> None:
-        if requested():
+        if requested() or in_step(native):
             _wait_for_no_child(frame)
             raise Interrupted("the call was asked to stop")
 
@@ -47,3 +47,9 @@ def _wait_for_no_child(frame: FrameType | None) -> None:
             if hasattr(waiter, "_sigint_wait_secs"):
                 waiter._sigint_wait_secs = 0
         frame = frame.f_back
+
+
+def in_step(native: Any) -> bool:
+    """Whether the code that runs belongs to a batch in flight that was asked to stop."""
+    tasks = sys.modules.get("rxjs_python._tasks")
+    return tasks is not None and tasks.current.get() == native.interrupted() != 0

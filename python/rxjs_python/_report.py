@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from ._errors import EXCEPTION, HandlerError, Interrupted, ResultError
+from ._errors import EXCEPTION, HandlerError, Interrupted, JavaScriptError, ResultError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -119,12 +119,34 @@ def _notes_of(error: BaseException) -> list[str]:
 
 
 def _cause_of(error: BaseException, depth: int, seen: set[int]) -> dict[str, Any] | None:
+    if isinstance(error, JavaScriptError) and error.report is not None:
+        return _returned(error, error.report, depth + 1)
     cause = error.__cause__
     if cause is None and not error.__suppress_context__:
         cause = error.__context__
     if cause is None or id(cause) in seen or depth + 1 >= MAX_CAUSES:
         return None
     return _report(cause, depth + 1, seen)
+
+
+def _returned(error: JavaScriptError, report: dict[str, Any], depth: int) -> dict[str, Any]:
+    """The report of a Python exception that has come back by way of JavaScript."""
+    cause = error.__cause__
+    inner = None
+    if isinstance(cause, JavaScriptError) and depth + 1 < MAX_CAUSES:
+        if cause.report is not None:
+            inner = _returned(cause, cause.report, depth + 1)
+        else:
+            inner = _report(cause, depth + 1, set())
+    return {
+        "code": str(report.get("code") or EXCEPTION),
+        "type": str(report.get("type") or ""),
+        "message": str(report.get("message") or ""),
+        "traceback": str(report.get("traceback") or ""),
+        "notes": [str(note) for note in report.get("notes") or []],
+        "cause": inner,
+        "item": None,
+    }
 
 
 def _traceback_of(error: BaseException, ours: bool, chain: bool) -> str:

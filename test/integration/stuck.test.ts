@@ -60,6 +60,47 @@ for (const { isolation, size } of MODES) {
       await until(() => pool.info().stuckNow === 0)
     })
 
+    it('fails what it was in the middle of: batches of an async handler', async () => {
+      const handler = pool.handler<number, number>('sticking:in_task')
+      const neighbours: Promise<unknown>[] = []
+      for (let i = 0; i < size; i++) {
+        const waiting = once(pool, 'stdout')
+        neighbours.push(handler.call([60 + i]).catch((error: PythonStuckError) => error.code))
+        await waiting
+      }
+      const controller = new AbortController()
+      const started = once(pool, 'stdout')
+      const stuck = handler.call([-STUCK], { signal: controller.signal })
+      stuck.catch(() => {})
+      await started
+      controller.abort()
+      await assert.rejects(stuck, { code: 'ERR_ABORTED' })
+      // One of them at least was beside it; which ones share an interpreter is the pool's choice.
+      assert.equal(await Promise.race(neighbours), 'ERR_PYTHON_STUCK')
+      await until(() => pool.info().stuckNow === 0)
+      await allWork(pool)
+      await pool.destroy()
+      assert.ok(
+        (await Promise.all(neighbours)).every((code) => code === 'ERR_PYTHON_STUCK' || code === 'ERR_POOL_CLOSED'),
+      )
+    })
+
+    it('fails what it was in the middle of: a call whose callback called the one that is stuck', async () => {
+      const controller = new AbortController()
+      const inner = pool.handler<number, number>('sticking:in_c')
+      // Where a second interpreter runs it, the first hears of the abort.
+      const codes = size === 1 ? ['ERR_PYTHON_STUCK'] : ['ERR_PYTHON_STUCK', 'ERR_PYTHON_EXCEPTION']
+      pool.expose('ask', (seconds) => inner.call([seconds as number], { signal: controller.signal }))
+      const started = once(pool, 'stdout')
+      const outer = pool.handler('sticking:asking').call([STUCK])
+      outer.catch(() => {})
+      await started
+      controller.abort()
+      await assert.rejects(outer, (error: PythonStuckError) => codes.includes(error.code))
+      await until(() => pool.info().stuckNow === 0)
+      await allWork(pool)
+    })
+
     for (const name of ['in_c', 'stubborn']) {
       it(`in a call that does not stop is replaced, and counts (${name})`, async () => {
         const before = await allWork(pool)
@@ -179,7 +220,8 @@ describe('a call that holds the GIL and does not stop', function () {
     `)
     assert.match(stdout, /^ERR_TIMEOUT ERR_PYTHON_STUCK ERR_PYTHON_STUCK\n/, stderr)
     assert.match(stdout, /holds Python's GIL/)
-    assert.match(stdout, /\[3\] 1\n$/)
+    // The waiting call counts, too, where its interpreter had taken it and still did not have the GIL.
+    assert.match(stdout, /\[3\] [12]\n$/)
     assert.match(stderr, /RXJS_PYTHON_STUCK/)
     assert.equal(status, 0)
   })

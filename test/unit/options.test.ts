@@ -36,6 +36,7 @@ describe('pool options', () => {
       onCrash: 'fail',
       grace: 2000,
       env: {},
+      callbacks: {},
       name: 'python',
       onProgress: undefined,
     })
@@ -54,6 +55,7 @@ describe('pool options', () => {
       onCrash: 'retry',
       grace: 100,
       env: { A: 'b', C: undefined },
+      callbacks: { f: () => 1 },
       name: 'p',
     } as const
     assert.deepEqual(validatePoolOptions({ ...given, onProgress }), {
@@ -134,6 +136,7 @@ describe('handler options', () => {
       init: undefined,
       codec: 'json',
       mode: 'map',
+      asyncConcurrency: 128,
       seed: undefined,
       onCrash: undefined,
     })
