@@ -97,6 +97,7 @@ for (const { isolation, size } of MODES) {
       await started
       controller.abort()
       await assert.rejects(outer, (error: PythonStuckError) => codes.includes(error.code))
+      await until(() => pool.info().stuck === 1)
       await until(() => pool.info().stuckNow === 0)
       await allWork(pool)
     })
@@ -355,7 +356,7 @@ for (const isolation of ['shared', 'namespace'] as const) {
           py.PythonPool.open({ python, path, isolation: '${isolation}', grace: 100 }).then((pool) => {
             pool.on('stdout', () => parentPort.postMessage('started'))
             const items = new Float64Array(new SharedArrayBuffer(16 << 20))
-            items[0] = 3
+            items[0] = 1.5
             pool.handler('sticking:writes_late', { codec: 'array' }).call(items).catch(() => {})
           })\`
         const worker = new Worker(source, { eval: true, workerData: { python, path } })
