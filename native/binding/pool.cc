@@ -1,9 +1,12 @@
 #include "binding/pool.h"
 
+#include <algorithm>
 #include <cstring>
+#include <iterator>
 
 #include "process/remote_interpreter.h"
 
+#include "binding/arguments.h"
 #include "binding/backing_store.h"
 
 namespace rxp {
@@ -16,32 +19,33 @@ constexpr size_t kCallHeader = 6;
 // How an item of a binary call crosses.
 enum class Crossing : uint8_t { kCopy = 0, kPin = 1, kOwned = 2, kTake = 3 };
 
-int32_t int_at(const Napi::CallbackInfo& info, size_t index) {
-  int32_t value = 0;
-  napi_get_value_int32(info.Env(), info[index], &value);
-  return value;
-}
+constexpr int32_t kMostGrace = 1 << 30;     // milliseconds, twelve days
+constexpr int32_t kMostUnits = 0x7ffffffe;  // of texts, which are counted in 32 bits
 
-std::string string_field(const Napi::Object& object, const char* name) {
-  return object.Get(name).As<Napi::String>().Utf8Value();
-}
-
-WorkerProgram worker_program(const Napi::Object& options) {
+WorkerProgram worker_program(Arguments& arguments) {
   WorkerProgram program;
-  program.executable = string_field(options, "executable");
-  program.python_dir = string_field(options, "pythonDir");
-  program.grace = options.Get("grace").As<Napi::Number>().Int32Value();
-  auto environment = options.Get("environment").As<Napi::Array>();
-  for (uint32_t i = 0; i < environment.Length(); i++) {
-    program.environment.push_back(environment.Get(i).As<Napi::String>().Utf8Value());
+  program.executable = arguments.string_field(1, "executable");
+  program.python_dir = arguments.string_field(1, "pythonDir");
+  program.grace = arguments.integer_field(1, "grace");
+  if (program.grace < 0 || program.grace > kMostGrace) arguments.refuse("grace is out of range");
+  napi_value environment = arguments.field(1, "environment");
+  uint32_t count = arguments.array_length(environment, "environment");
+  for (uint32_t i = 0; arguments.ok() && i < count; i++) {
+    napi_value entry = nullptr;
+    if (napi_get_element(arguments.env(), environment, i, &entry) != napi_ok) {
+      arguments.refuse("environment could not be read");
+    } else {
+      program.environment.push_back(arguments.string_of(entry, "each part of environment"));
+    }
   }
   return program;
 }
 
-size_t element_size(napi_typedarray_type type) {
-  static constexpr size_t kSizes[] = {1, 1, 1, 2, 2, 4, 4, 4, 8, 8, 8};
-  return kSizes[type];
+int32_t handler_at(Arguments& arguments, size_t index) {
+  return arguments.integer(index, "handler", 0, kMostHandlers - 1);
 }
+
+constexpr size_t kElementSizes[] = {1, 1, 1, 2, 2, 4, 4, 4, 8, 8, 8};
 
 struct View {
   napi_value buffer = nullptr;
@@ -52,32 +56,56 @@ struct View {
   size_t size = 0;
 };
 
-View view_of(napi_env env, napi_value array) {
-  View view;
+// False for what is none of the eleven kinds of typed arrays that both sides know.
+bool view_of(napi_env env, napi_value array, View& view) {
+  bool typed = false;
   void* data = nullptr;
   size_t elements = 0;
-  napi_get_typedarray_info(env, array, &view.type, &elements, &data, &view.buffer, &view.offset);
-  view.size = elements * element_size(view.type);
+  if (napi_is_typedarray(env, array, &typed) != napi_ok || !typed ||
+      napi_get_typedarray_info(env, array, &view.type, &elements, &data, &view.buffer,
+                               &view.offset) != napi_ok ||
+      static_cast<size_t>(view.type) >= std::size(kElementSizes)) {
+    return false;
+  }
+  if (data == nullptr) elements = 0;  // detached
+  view.size = elements * kElementSizes[view.type];
   view.base = static_cast<char*>(data) - (data == nullptr ? 0 : view.offset);
   view.buffer_size = view.offset + view.size;
-  return view;
+  return true;
 }
 
 // Text of one call without lengths, for control calls.
-Envelope* single_envelope(const Napi::CallbackInfo& info, CallKind kind) {
-  auto* envelope = new Envelope;
+std::unique_ptr<Envelope> single_envelope(Arguments& arguments, CallKind kind, int seats) {
+  auto envelope = std::make_unique<Envelope>();
   envelope->calls.resize(1);
   Call& call = envelope->calls[0];
-  call.id = int_at(info, 0);
-  call.interpreter = int_at(info, 1);
+  call.id = arguments.integer(0, "call");
+  call.interpreter = arguments.integer(1, "seat", kAnyInterpreter, seats - 1);
   call.kind = kind;
   return envelope;
+}
+
+// The code units of what read_texts() will read; negative when it is not text.
+double text_units(napi_env env, napi_value texts, bool pieces) {
+  uint32_t count = 1;
+  if (pieces) napi_get_array_length(env, texts, &count);
+  double units = 0;
+  for (uint32_t i = 0; i < count; i++) {
+    napi_value text = texts;
+    size_t size = 0;
+    if (pieces && napi_get_element(env, texts, i, &text) != napi_ok) return -1;
+    if (napi_get_value_string_utf16(env, text, nullptr, 0, &size) != napi_ok) return -1;
+    units += static_cast<double>(size);
+  }
+  return units;
 }
 
 // Reads texts that together have `size` units, as bytes where they are known to fit. Each piece is
 // followed by a NUL, which the next one overwrites.
 bool read_texts(napi_env env, napi_value texts, bool pieces, size_t size, bool narrow,
                 Envelope& envelope) {
+  // Measured before memory is asked for.
+  if (text_units(env, texts, pieces) != static_cast<double>(size)) return false;
   envelope.units = UnitBuffer(narrow ? size / 2 + 1 : size + 1);
   char16_t* units = envelope.units.get();
   char* bytes = reinterpret_cast<char*>(units);
@@ -87,7 +115,7 @@ bool read_texts(napi_env env, napi_value texts, bool pieces, size_t size, bool n
   for (uint32_t i = 0; i < count; i++) {
     napi_value text = texts;
     size_t copied = 0;
-    if (pieces) napi_get_element(env, texts, i, &text);
+    if (pieces && napi_get_element(env, texts, i, &text) != napi_ok) return false;
     napi_status status =
         narrow ? napi_get_value_string_latin1(env, text, bytes + at, size - at + 1, &copied)
                : napi_get_value_string_utf16(env, text, units + at, size - at + 1, &copied);
@@ -95,6 +123,29 @@ bool read_texts(napi_env env, napi_value texts, bool pieces, size_t size, bool n
     at += copied;
   }
   return at == size;
+}
+
+// Whether the rows of calls are whole, meant for seats that there are, and share out the text.
+bool rows_fit(const std::vector<int32_t>& numbers, size_t units, int seats, size_t& count) {
+  size_t sum = 0;
+  size_t at = 0;
+  for (count = 0; at < numbers.size(); count++) {
+    if (numbers.size() - at < kCallHeader) return false;
+    const int32_t* row = numbers.data() + at;
+    const int32_t handler = row[1];
+    const int32_t seat = row[2];
+    const int32_t items = row[3];
+    const int32_t lengths = row[5];
+    at += kCallHeader;
+    if (handler < 0 || handler >= kMostHandlers || seat < kAnyInterpreter || seat >= seats ||
+        items < 0 || row[4] < 0 || (lengths != 0 && lengths != items) || lengths < 0 ||
+        numbers.size() - at < static_cast<size_t>(lengths)) {
+      return false;
+    }
+    at += static_cast<size_t>(lengths);
+    sum += static_cast<size_t>(row[4]);
+  }
+  return count > 0 && sum == units;
 }
 
 }  // namespace
@@ -114,64 +165,83 @@ Napi::Function PoolBinding::define(Napi::Env env) {
 }
 
 PoolBinding::PoolBinding(const Napi::CallbackInfo& info) : Napi::ObjectWrap<PoolBinding>(info) {
-  state_ = ChannelBinding::Unwrap(info[0].As<Napi::Object>())->state();
-  auto options = info[1].As<Napi::Object>();
+  Arguments arguments(info, "NativePool");
+  ChannelBinding* channel = ChannelBinding::from(info.Env(), info[0]);
+  if (channel == nullptr) arguments.refuse("the first argument must be a NativeChannel");
   RuntimeOptions runtime;
-  runtime.library = string_field(options, "library");
-  runtime.executable = string_field(options, "executable");
-  runtime.python_dir = string_field(options, "pythonDir");
-  std::string isolation = string_field(options, "isolation");
-  runtime.isolation = isolation == "namespace" ? Isolation::kNamespace : Isolation::kShared;
+  runtime.library = arguments.string_field(1, "library");
+  runtime.executable = arguments.string_field(1, "executable");
+  runtime.python_dir = arguments.string_field(1, "pythonDir");
+  std::string isolation = arguments.string_field(1, "isolation");
+  std::string host = arguments.string_field(1, "host");
+  int32_t id = arguments.integer_field(1, "id");
   Pool::RemoteFactory remote;
   if (isolation == "process") {
     runtime.isolation = Isolation::kProcess;
-    remote = [program = worker_program(options)](std::shared_ptr<Pool> pool, int seat) {
+    remote = [program = worker_program(arguments)](std::shared_ptr<Pool> pool, int seat) {
       return std::make_shared<RemoteInterpreter>(std::move(pool), seat, program);
     };
+  } else if (isolation == "shared" || isolation == "namespace") {
+    runtime.isolation = isolation == "shared" ? Isolation::kShared : Isolation::kNamespace;
+  } else {
+    arguments.refuse("isolation must be 'shared', 'namespace' or 'process'");
   }
-  pool_ =
-      std::make_shared<Pool>(options.Get("id").As<Napi::Number>().Int32Value(), state_->channel(),
-                             runtime, string_field(options, "host"), std::move(remote));
+  if (!arguments.ok()) return;
+  state_ = channel->state();
+  pool_ = std::make_shared<Pool>(id, state_->channel(), runtime, host, std::move(remote));
   state_->add_pool(pool_);
 }
 
 Napi::Value PoolBinding::start(const Napi::CallbackInfo& info) {
-  return Napi::Number::New(info.Env(), pool_->start(int_at(info, 0)));
+  Arguments arguments(info, "start");
+  int32_t call = arguments.integer(0, "call");
+  if (!arguments.ok()) return info.Env().Undefined();
+  int seat = pool_->start(call);
+  seats_ = seat + 1;
+  return Napi::Number::New(info.Env(), seat);
 }
 
 void PoolBinding::stop(const Napi::CallbackInfo& info) {
-  pool_->stop(int_at(info, 0), int_at(info, 1));
+  Arguments arguments(info, "stop");
+  int32_t seat = arguments.integer(0, "seat", 0, seats_ - 1);
+  int32_t call = arguments.integer(1, "call");
+  if (arguments.ok()) pool_->stop(seat, call);
 }
 
 void PoolBinding::define_handler(const Napi::CallbackInfo& info) {
+  Arguments arguments(info, "defineHandler");
+  constexpr auto kLastCodec = static_cast<int32_t>(CodecKind::kArray);
   HandlerDefinition definition;
-  definition.codecs.in = static_cast<CodecKind>(int_at(info, 1));
-  definition.codecs.out = static_cast<CodecKind>(int_at(info, 2));
-  definition.codecs.exact = info[3].As<Napi::Boolean>().Value();
-  definition.request = info[4].As<Napi::String>().Utf16Value();
-  pool_->define_handler(int_at(info, 0), std::move(definition));
+  int32_t handler = handler_at(arguments, 0);
+  definition.codecs.in = static_cast<CodecKind>(arguments.integer(1, "codecIn", 0, kLastCodec));
+  definition.codecs.out = static_cast<CodecKind>(arguments.integer(2, "codecOut", 0, kLastCodec));
+  definition.codecs.exact = arguments.boolean(3, "exact");
+  definition.request = arguments.text(4, "request");
+  if (arguments.ok()) pool_->define_handler(handler, std::move(definition));
 }
 
 // submit(texts, units, numbers, narrow): the calls described by the first `numbers` integers of the
 // outbox. Their texts come as one string or as an array of pieces; `narrow` says that no unit is
 // above U+00FF.
 void PoolBinding::submit(const Napi::CallbackInfo& info) {
-  auto* envelope = new Envelope;
-  auto units = static_cast<size_t>(int_at(info, 1));
-  auto numbers = static_cast<size_t>(int_at(info, 2));
-  bool narrow = info[3].As<Napi::Boolean>().Value();
-  bool read = read_texts(info.Env(), info[0], info[0].IsArray(), units, narrow, *envelope);
-  if (!read) {
-    delete envelope;
-    Napi::Error::New(info.Env(), "the batch's text could not be read").ThrowAsJavaScriptException();
-    return;
+  Arguments arguments(info, "submit");
+  auto units = static_cast<size_t>(arguments.integer(1, "units", 0, kMostUnits));
+  auto numbers = static_cast<size_t>(arguments.integer(2, "numbers", 0));
+  bool narrow = arguments.boolean(3, "narrow");
+  if (!arguments.ok()) return;
+  auto envelope = std::make_unique<Envelope>();
+  if (!read_texts(info.Env(), info[0], info[0].IsArray(), units, narrow, *envelope)) {
+    return arguments.refuse("the batch's text could not be read");
   }
-  const int32_t* outbox = state_->outbox.data;
-  envelope->meta.assign(outbox, outbox + numbers);
+  const ThreadState::Numbers outbox = state_->numbers(ThreadState::kOutbox);
+  if (numbers > outbox.size) return arguments.refuse("the outbox does not hold so many numbers");
+  if (numbers > 0) envelope->meta.assign(outbox.data, outbox.data + numbers);
+  size_t count = 0;
+  if (!rows_fit(envelope->meta, units, seats_, count)) {
+    return arguments.refuse("the outbox does not describe calls");
+  }
   const int32_t* row = envelope->meta.data();
   const int32_t* end = row + numbers;
-  size_t count = 0;
-  for (const int32_t* at = row; at < end; at += kCallHeader + static_cast<size_t>(at[5])) count++;
   envelope->calls.reserve(count);
   TextView all{envelope->units.get(), units, narrow};
   size_t from = 0;
@@ -183,43 +253,62 @@ void PoolBinding::submit(const Napi::CallbackInfo& info) {
     call.count = row[3];
     auto size = static_cast<size_t>(row[4]);
     call.text = all.slice(from, size);
-    call.lengths = row + kCallHeader;
+    if (row[5] > 0) call.lengths = row + kCallHeader;
     from += size;
     row += kCallHeader + static_cast<size_t>(row[5]);
   }
-  pool_->push(envelope);
+  pool_->push(envelope.release());
 }
 
 // submitBinary(call, interpreter, handler, views, crossings): one call; `crossings` is a
 // Uint8Array.
 void PoolBinding::submit_binary(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
-  Envelope* envelope = single_envelope(info, CallKind::kBinary);
+  Arguments arguments(info, "submitBinary");
+  std::unique_ptr<Envelope> envelope = single_envelope(arguments, CallKind::kBinary, seats_);
   Call& call = envelope->calls[0];
-  call.handler = int_at(info, 2);
-  auto views = info[3].As<Napi::Array>();
-  const uint8_t* crossings = info[4].As<Napi::Uint8Array>().Data();
-  uint32_t count = views.Length();
+  call.handler = handler_at(arguments, 2);
+  const uint32_t count = arguments.array_length(info[3], "views");
+  View crossings;
+  if (!view_of(env, info[4], crossings) || crossings.type != napi_uint8_array ||
+      crossings.size < count) {
+    arguments.refuse("crossings must be a Uint8Array with a number for each view");
+  }
+  if (!arguments.ok()) return;
+  // All of them first: a list's getters may detach what was read before.
+  std::vector<napi_value> arrays(count);
+  for (uint32_t i = 0; i < count; i++) {
+    if (napi_get_element(env, info[3], i, &arrays[i]) != napi_ok) {
+      return arguments.refuse("the views could not be read");
+    }
+  }
+  if (!view_of(env, info[4], crossings) || crossings.size < count) {
+    return arguments.refuse("crossings have lost their memory");
+  }
+  // Read before anything is detached, which would empty them.
+  std::vector<View> all_views(count);
+  for (uint32_t i = 0; i < count; i++) {
+    if (!view_of(env, arrays[i], all_views[i])) {
+      return arguments.refuse("every view must be a typed array");
+    }
+  }
+  const auto* ways = reinterpret_cast<const uint8_t*>(crossings.base + crossings.offset);
   call.count = static_cast<int32_t>(count);
   call.segments.resize(count);
 
   size_t copied = 0;
   std::vector<View> to_copy;
   MemoryBlock* taken = nullptr;
-  // Read before anything is detached, which would empty them.
-  std::vector<View> all_views(count);
-  for (uint32_t i = 0; i < count; i++) all_views[i] = view_of(env, views.Get(i));
   for (uint32_t i = 0; i < count; i++) {
     View& view = all_views[i];
     Segment& segment = call.segments[i];
     segment.size = view.size;
     segment.type = view.type;
-    auto crossing = static_cast<Crossing>(crossings[i]);
+    auto crossing = static_cast<Crossing>(ways[i]);
     if (crossing == Crossing::kOwned) segment.block = MemoryBlock::find(view.base);
     if (crossing == Crossing::kPin && view.size > 0) {
-      napi_value array = views.Get(i);
       napi_is_arraybuffer(env, view.buffer, &segment.detachable);  // not so a SharedArrayBuffer
-      segment.block = state_->pin(array, view.base, view.offset + view.size);
+      segment.block = state_->pin(arrays[i], view.base, view.offset + view.size);
     }
     if (segment.block != nullptr) {
       segment.offset = view.offset;
@@ -229,15 +318,19 @@ void PoolBinding::submit_binary(const Napi::CallbackInfo& info) {
     if (crossing == Crossing::kTake && view.size > 0) {
       // All such views lie on one buffer; the first of them takes it.
       if (taken == nullptr) {
-        taken = take_backing_store(env, view.buffer, view.base, view.buffer_size);
-      } else {
+        bool ordinary = false;
+        napi_is_arraybuffer(env, view.buffer, &ordinary);
+        size_t end = 0;  // of what the views cover
+        for (const View& one : all_views) {
+          if (one.base == view.base) end = std::max(end, one.buffer_size);
+        }
+        if (ordinary) taken = take_backing_store(env, view.buffer, view.base, end);
+      } else if (taken->data() == view.base) {
         taken->retain();
+      } else {
+        return arguments.refuse("views that are taken must lie on one buffer");
       }
-      if (taken == nullptr) {
-        delete envelope;
-        Napi::TypeError::New(env, "the buffer cannot be detached").ThrowAsJavaScriptException();
-        return;
-      }
+      if (taken == nullptr) return arguments.refuse("the buffer cannot be detached");
       segment.block = taken;
       segment.offset = view.offset;
       continue;
@@ -250,8 +343,7 @@ void PoolBinding::submit_binary(const Napi::CallbackInfo& info) {
   if (!to_copy.empty()) {
     MemoryBlock* block = MemoryBlock::allocate(copied);
     if (block == nullptr) {
-      delete envelope;
-      Napi::RangeError::New(env, "not enough memory for the batch").ThrowAsJavaScriptException();
+      napi_throw_range_error(env, nullptr, "not enough memory for the batch");
       return;
     }
     for (uint32_t i = 0; i < count; i++) {
@@ -265,31 +357,35 @@ void PoolBinding::submit_binary(const Napi::CallbackInfo& info) {
     }
     block->release();
   }
-  pool_->push(envelope);
+  pool_->push(envelope.release());
 }
 
 // control(call, interpreter, text, units)
 void PoolBinding::control(const Napi::CallbackInfo& info) {
-  Envelope* envelope = single_envelope(info, CallKind::kControl);
-  auto units = static_cast<size_t>(int_at(info, 3));
+  Arguments arguments(info, "control");
+  std::unique_ptr<Envelope> envelope = single_envelope(arguments, CallKind::kControl, seats_);
+  auto units = static_cast<size_t>(arguments.integer(3, "units", 0, kMostUnits));
+  if (!arguments.ok()) return;
   if (!read_texts(info.Env(), info[2], false, units, false, *envelope)) {
-    delete envelope;
-    Napi::Error::New(info.Env(), "the request could not be read").ThrowAsJavaScriptException();
-    return;
+    return arguments.refuse("the request could not be read");
   }
   envelope->calls[0].text = TextView{envelope->units.get(), units, false};
-  pool_->push(envelope);
+  pool_->push(envelope.release());
 }
 
 // forget(call, interpreter, handler)
 void PoolBinding::forget(const Napi::CallbackInfo& info) {
-  Envelope* envelope = single_envelope(info, CallKind::kForget);
-  envelope->calls[0].handler = int_at(info, 2);
-  pool_->push(envelope);
+  Arguments arguments(info, "forget");
+  std::unique_ptr<Envelope> envelope = single_envelope(arguments, CallKind::kForget, seats_);
+  envelope->calls[0].handler = handler_at(arguments, 2);
+  if (arguments.ok()) pool_->push(envelope.release());
 }
 
 Napi::Value PoolBinding::cancel(const Napi::CallbackInfo& info) {
-  return Napi::Number::New(info.Env(), pool_->cancel(int_at(info, 0)));
+  Arguments arguments(info, "cancel");
+  int32_t call = arguments.integer(0, "call");
+  if (!arguments.ok()) return info.Env().Undefined();
+  return Napi::Number::New(info.Env(), pool_->cancel(call));
 }
 
 // counters(): how often worker processes crashed, interpreters got stuck, and others replaced them.

@@ -1,4 +1,4 @@
-// JavaScript's handle to a native pool. Arguments come from lib/, which has checked them.
+// JavaScript's handle to a native pool.
 #pragma once
 
 #include <napi.h>
@@ -29,6 +29,7 @@ class PoolBinding : public Napi::ObjectWrap<PoolBinding> {
 
   std::shared_ptr<ThreadState> state_;
   std::shared_ptr<Pool> pool_;
+  int seats_ = 0;  // that were started
 };
 
 }  // namespace rxp

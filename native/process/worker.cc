@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "process/reports.h"
+#include "process/request_check.h"
 
 namespace rxp {
 namespace {
@@ -50,7 +51,16 @@ bool Worker::wait() {
   return woken != Link::Woken::kGone;
 }
 
+bool Worker::fits(const char* message) {
+  std::lock_guard<std::mutex> lock(blocks_mutex_);
+  return request_fits(message, [this](uint32_t id) -> const SharedBlock* {
+    auto found = blocks_.find(id);
+    return found == blocks_.end() ? nullptr : found->second.block.get();
+  });
+}
+
 bool Worker::dispatch(char* message) {
+  if (!fits(message)) give_up();
   auto* block = reinterpret_cast<BlockMessage*>(message);
   switch (block->header.type) {
     case MessageType::kStart:

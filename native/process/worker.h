@@ -35,6 +35,7 @@ class Worker final : public Workplace {
     bool doomed = false;  // the pool has done away with it
   };
   bool wait();
+  bool fits(const char* message);
   bool dispatch(char* message);
   void start(char* message);
   void define(char* message);

@@ -22,6 +22,8 @@ enum class CallKind : uint8_t {
 };
 
 inline constexpr int32_t kAnyInterpreter = -1;
+// Handlers have the numbers below; interpreters keep a list that long at most.
+inline constexpr int32_t kMostHandlers = 1 << 20;
 
 struct Envelope;
 
@@ -35,7 +37,7 @@ struct Call {
   CallKind kind = CallKind::kText;
   uint8_t deliveries = 0;            // to worker processes that ended before they had claimed it
   TextView text;                     // all items of this call, joined
-  const int32_t* lengths = nullptr;  // `count` lengths in code units
+  const int32_t* lengths = nullptr;  // `count` lengths in code units; null for other codecs
   std::vector<Segment> segments;
   Envelope* envelope = nullptr;
 };
