@@ -27,7 +27,8 @@ Napi::Value allocate(const Napi::CallbackInfo& info) {
   MemoryBlock* block = shareable ? MemoryBlock::allocate_shareable(size) : nullptr;
   if (block == nullptr) block = MemoryBlock::allocate(size);
   if (block == nullptr) return info.Env().Null();
-  return Napi::Value(info.Env(), wrap_block(info.Env(), block));
+  napi_value buffer = wrap_block(info.Env(), block);
+  return buffer == nullptr ? info.Env().Null() : Napi::Value(info.Env(), buffer);
 }
 
 // namespaces(): null where isolation 'namespace' works, else why it does not.
