@@ -63,6 +63,7 @@ class Life {
 
   ~Life() {
     for (BinaryItem& item : held_) discard(item);
+    pool_->queue().clear(false);
     remote_->abandon();
     munmap(memory_, kSharedSize);
     close(socket_);
