@@ -102,6 +102,12 @@ class Bench {
     assert.equal(await this.answer(PROBE), 0)
     this.pool.submitBinary(PROBE, -1, ECHO + 2, [new Uint8Array(9)], new Uint8Array([Crossing.Copy]))
     assert.equal(await this.answer(PROBE), 0)
+    // Lengths that do not fit their text, and batches of another codec, are errors of the call.
+    this.boxes.out.set([PROBE, ECHO, -1, 2, 3, 2, 1, 900])
+    this.pool.submit('abc', 3, 8, true)
+    assert.equal(await this.answer(PROBE), 1)
+    this.submit(ECHO + 2, ['a'])
+    assert.equal(await this.answer(PROBE), 1)
   }
 
   async close(): Promise<void> {

@@ -9,6 +9,12 @@ import { temporaryFolder } from '../fixtures/temporary'
 
 const PROTOTYPE = Object.getOwnPropertyNames(Object.prototype).sort()
 
+function nested(levels: number): unknown {
+  let value: unknown = []
+  for (let level = 1; level < levels; level++) value = [value]
+  return value
+}
+
 inEachMode('what reaches Python is data', (test) => {
   it('text that looks like code, a handler or a pickle arrives as that text', async () => {
     await using folder = await temporaryFolder()
@@ -59,11 +65,14 @@ inEachMode('what reaches Python is data', (test) => {
   })
 
   it('what is nested too deep is an error on either side', async () => {
-    let value: unknown = []
-    for (let depth = 0; depth < 100_000; depth++) value = [value]
-    await failsWith(test.pool.handler('security:echo').call([value]), EncodeError, 'ERR_ITEM_ENCODE')
-    await failsWith(test.pool.handler('security:deep').call([1]), ResultError, 'ERR_RESULT_ENCODE')
-    assert.deepEqual(await test.pool.handler('security:echo').call([1]), [1])
+    const echo = test.pool.handler('security:echo')
+    const deep = test.pool.handler('security:deep')
+    for (const levels of [600, 100_000]) {
+      await failsWith(echo.call([nested(levels)]), EncodeError, 'ERR_ITEM_ENCODE')
+      await failsWith(deep.call([levels]), ResultError, 'ERR_RESULT_ENCODE')
+    }
+    assert.deepEqual(await echo.call([nested(500)]), [nested(500)])
+    assert.deepEqual(await deep.call([500]), [nested(500)])
   })
 
   it("numbers of any length cross, and Python's own limit on digits stays as it was", async () => {

@@ -7,7 +7,19 @@ import { openPool, withPool } from '../fixtures/modes'
 
 const WORKER = { isolation: 'process', size: 1 } as const
 /** Messages that a worker forges. Most end it; two are texts that only JavaScript finds unreadable. */
-const ENDED = ['status', 'lengths', 'units', 'offset', 'body', 'header', 'ticket', 'type']
+const ENDED = [
+  'status',
+  'lengths',
+  'units',
+  'beyond',
+  'offset',
+  'body',
+  'header',
+  'longer',
+  'padding',
+  'ticket',
+  'type',
+]
 const UNREADABLE = ['not json', 'no report']
 
 withPool(

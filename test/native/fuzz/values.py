@@ -131,7 +131,7 @@ class Builder:
         if way == 13:
             return Fraction(self.byte() / 3)
         if way == 14:
-            return 10 ** (self.byte() * 30)
+            return 10 ** (self.byte() * 8)
         return decimal.Decimal(self.byte())
 
     def _container(self, way: int, depth: int) -> Any:
