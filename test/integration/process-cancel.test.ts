@@ -20,6 +20,7 @@ withPool(
 
     it('never run once they were aborted', async () => {
       const work = test.pool.handler<string, string>('noting:work')
+      const { crashes } = test.pool.info()
       // Quick calls are handed over several at a time, so that the later one lies behind the slow one.
       for (let i = 0; i < 50; i++) await work.call(['quick'])
       for (let round = 0; round < 3; round++) {
@@ -34,6 +35,8 @@ withPool(
         assert.equal(noted!.filter((item) => item === 'late').length, 0)
         for (let i = 0; i < 50; i++) await work.call(['quick'])
       }
+      // A result that nobody waits for would have been taken for a forged one.
+      assert.equal(test.pool.info().crashes, crashes)
     })
   },
   { isolation: 'process', size: 1 },
