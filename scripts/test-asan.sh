@@ -15,6 +15,10 @@ find_python
 # Python's objects come from malloc, so that a reference too few is seen as well.
 export PYTHONMALLOC=malloc ASAN_OPTIONS=detect_leaks=0:allocator_may_return_null=1 UBSAN_OPTIONS=print_stacktrace=1
 "$folder/json_test" "$library" test/native/json
+for target in json text values requests responses; do # inputs that fuzzing found
+  PYTHONHOME=$(dirname "$(dirname "$(readlink -f "$executable")")") \
+    "$folder/fuzz_test" "$library" python "$target" test/native/fuzz/corpus/"$target"/*
+done
 "$folder/core_test" "$library" "$executable" python shared "${ROUNDS:-3}"
 
 compiler=${CXX:-c++}

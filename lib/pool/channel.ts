@@ -2,7 +2,7 @@ import { decodeBinary } from '../codec/binary'
 import { decodeJson } from '../codec/json'
 import { TextReader } from '../codec/string'
 import { BlockKind, type NativeChannel, native, ResultStatus } from '../native'
-import type { PendingCall } from './pending'
+import { type PendingCall, UNREADABLE } from './pending'
 
 /** What a pool does with results that are not a call's. */
 export interface OutputReceiver {
@@ -267,7 +267,14 @@ function settle(call: PendingCall, text: string | null, status: ResultStatus): v
   } else if (status === ResultStatus.Error) {
     call.failReport(text)
   } else {
-    call.succeed(decodeJson(text, status === ResultStatus.Specials))
+    let value: unknown
+    try {
+      value = decodeJson(text, status === ResultStatus.Specials)
+    } catch {
+      call.failResult(UNREADABLE)
+      return
+    }
+    call.succeed(value)
   }
 }
 

@@ -3,6 +3,9 @@ import type { Key } from './affinity'
 
 const NO_INPUTS: readonly ArrayBufferView[] = []
 
+/** What a worker process says is data, which a handler may have written over. */
+export const UNREADABLE = 'what came back is not the text of a result: the memory of Python was written over'
+
 /** A call between `call()` and its result. */
 export class PendingCall {
   /** The number that its result carries. */
@@ -44,7 +47,11 @@ export class PendingCall {
 
   succeed(value: unknown): void {
     this.settle()
-    this.resolve(this.finish === undefined ? value : this.finish(value))
+    try {
+      this.resolve(this.finish === undefined ? value : this.finish(value))
+    } catch (error) {
+      this.reject(error)
+    }
   }
 
   fail(error: unknown): void {
@@ -54,9 +61,17 @@ export class PendingCall {
 
   /** Fails with the error that Python reported. */
   failReport(text: string): void {
-    this.fail(
-      PythonError.fromReport(JSON.parse(text) as ErrorReport, { handler: this.handler, batchSize: this.batchSize }),
-    )
+    let error: PythonError
+    try {
+      error = PythonError.fromReport(JSON.parse(text) as ErrorReport, {
+        handler: this.handler,
+        batchSize: this.batchSize,
+      })
+    } catch {
+      this.failResult(UNREADABLE)
+      return
+    }
+    this.fail(error)
   }
 
   /** Fails because of a result that arrived and that JavaScript has no place for. */

@@ -363,7 +363,12 @@ export class PythonPool extends EventEmitter<PoolEvents> implements AsyncDisposa
   }
 
   private onLog(text: string): void {
-    const record = JSON.parse(text) as LogRecord
+    let record: LogRecord
+    try {
+      record = JSON.parse(text) as LogRecord
+    } catch {
+      return // a worker process whose memory was written over
+    }
     if (this.emit('log', record)) return
     this.onOutput('stderr', `${record.message}\n${record.traceback ? `${record.traceback}\n` : ''}`)
   }

@@ -48,6 +48,7 @@ export async function ensureEnvironment(options: EnsureEnvironmentOptions): Prom
   const home = join(cacheFolder(env), 'envs', keyOf(file.hash, python))
   const onProgress = options.onProgress ?? defaultProgress(env)
 
+  await refuseOpenFolder(home)
   const ready = await existing(home, env)
   if (ready !== undefined) return ready
 
@@ -121,9 +122,20 @@ async function complete(home: string, folder: string, requirements: string): Pro
   await rename(draft, join(home, MARKER))
 }
 
+/** What lies in an environment is run: where anybody may write into it, it is anybody's code. */
+async function refuseOpenFolder(home: string): Promise<void> {
+  const status = await stat(home).catch(() => undefined)
+  if (status === undefined || (status.mode & 0o002) === 0) return
+  throw new RequirementsError(
+    `Every user of this machine may write into ${home}, from where Python would run code. ` +
+      `Take that right away (chmod o-w), or name another folder with the environment variable RXJS_PYTHON_CACHE.`,
+    '',
+  )
+}
+
 async function mkdirOrExplain(home: string): Promise<void> {
   try {
-    await mkdir(home, { recursive: true })
+    await mkdir(home, { recursive: true, mode: 0o700 })
   } catch (cause) {
     throw new RequirementsError(
       `The environment cannot be kept in ${home} (${(cause as Error).message}). ` +

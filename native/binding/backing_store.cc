@@ -70,21 +70,6 @@ const Functions& functions() {
   return found;
 }
 
-// Whether the engine takes memory that is not its own: with pointer compression it cannot.
-bool takes_external_memory(napi_env env) {
-  static std::atomic<int> known{-1};
-  int takes = known.load(std::memory_order_relaxed);
-  if (takes < 0) {
-    static char byte;
-    napi_value buffer = nullptr;
-    napi_status status = napi_create_external_arraybuffer(
-        env, &byte, 1, [](napi_env, void*, void*) {}, nullptr, &buffer);
-    takes = status == napi_ok ? 1 : 0;
-    known.store(takes, std::memory_order_relaxed);
-  }
-  return takes == 1;
-}
-
 // What is left to do when V8 has dropped a backing store, maybe in its collector's own thread.
 struct Farewell {
   void (*release)(void*);
@@ -103,23 +88,8 @@ struct Farewell {
 struct Fallback {
   void (*release)(void*);
   void* context;
+  bool made;
 };
-
-napi_value make_node_buffer(napi_env env, void* data, size_t size, void (*release)(void*),
-                            void* context) {
-  auto* kept = new Fallback{release, context};
-  napi_value buffer = nullptr;
-  napi_status status = napi_create_external_arraybuffer(
-      env, data, size,
-      [](napi_env, void*, void* hint) {
-        std::unique_ptr<Fallback> done(static_cast<Fallback*>(hint));
-        done->release(done->context);
-      },
-      kept, &buffer);
-  if (status == napi_ok) return buffer;
-  delete kept;
-  return nullptr;
-}
 
 MemoryBlock* keep_store(void* data, size_t size, std::shared_ptr<void>* store) {
   return MemoryBlock::keep(
@@ -128,6 +98,43 @@ MemoryBlock* keep_store(void* data, size_t size, std::shared_ptr<void>* store) {
 }
 
 }  // namespace
+
+bool takes_external_memory(napi_env env) {
+  static std::atomic<int> known{-1};
+  int takes = known.load(std::memory_order_relaxed);
+  if (takes < 0) {
+    static char byte;
+    napi_value buffer = nullptr;
+    napi_status status = napi_create_external_arraybuffer(
+        env, &byte, 1, [](napi_env, void*, void*) {}, nullptr, &buffer);
+    takes = status == napi_ok ? 1 : 0;
+    known.store(takes, std::memory_order_relaxed);
+  }
+  return takes == 1;
+}
+
+napi_value make_node_buffer(napi_env env, void* data, size_t size, void (*release)(void*),
+                            void* context) {
+  auto* kept = new Fallback{release, context, false};
+  napi_value buffer = nullptr;
+  napi_status status = napi_create_external_arraybuffer(
+      env, data, size,
+      [](napi_env, void*, void* hint) {
+        // Node finalises what is too large for it at once, and then fails: it stays the caller's.
+        if (!static_cast<Fallback*>(hint)->made) return;
+        std::unique_ptr<Fallback> done(static_cast<Fallback*>(hint));
+        done->release(done->context);
+      },
+      kept, &buffer);
+  kept->made = status == napi_ok;
+  if (status == napi_ok) return buffer;
+  delete kept;
+  bool pending = false;
+  napi_value error = nullptr;
+  napi_is_exception_pending(env, &pending);
+  if (pending) napi_get_and_clear_last_exception(env, &error);
+  return nullptr;
+}
 
 void MemoryAccount::tell(napi_env env) {
   int64_t held = held_.load(std::memory_order_relaxed);

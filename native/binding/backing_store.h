@@ -48,4 +48,12 @@ class MemoryAccount {
 napi_value make_external_buffer(napi_env env, void* data, size_t size, void (*release)(void*),
                                 void* context, const std::shared_ptr<MemoryAccount>& account);
 
+// The same by Node-API, which cannot be transferred and has a largest size. Null, and nothing
+// called, where the engine allows none or the size is too large.
+napi_value make_node_buffer(napi_env env, void* data, size_t size, void (*release)(void*),
+                            void* context);
+
+// Whether the engine takes memory that is not its own: with pointer compression it cannot.
+bool takes_external_memory(napi_env env);
+
 }  // namespace rxp

@@ -2,6 +2,7 @@
 
 #include <cstring>
 
+#include "binding/arguments.h"
 #include "binding/external_memory.h"
 #include "binding/external_text.h"
 #include "platform/faults.h"
@@ -19,10 +20,8 @@ constexpr size_t kResultHeader = 3;
 // Code units from which a text is cut into pieces.
 constexpr size_t kPieceUnits = 32 << 10;
 
-ThreadState::Box box_of(const Napi::Value& value) {
-  auto array = value.As<Napi::Int32Array>();
-  return {array.Data(), array.ElementLength()};
-}
+// Tells a channel from other objects, whatever their prototypes say.
+constexpr napi_type_tag kChannelTag = {0x9d1f7c5ae2b8460b, 0xa3e6c91f04d75b28};
 
 }  // namespace
 
@@ -88,12 +87,33 @@ void ThreadState::free_trash() {
   for (napi_ref reference : trash) napi_delete_reference(env_, reference);
 }
 
+void ThreadState::set_box(Box box, napi_value array) {
+  if (boxes_[box] != nullptr) napi_delete_reference(env_, boxes_[box]);
+  boxes_[box] = nullptr;
+  napi_create_reference(env_, array, 1, &boxes_[box]);
+}
+
+ThreadState::Numbers ThreadState::numbers(Box box) const {
+  napi_value array = nullptr;
+  if (boxes_[box] == nullptr) return {};
+  if (napi_get_reference_value(env_, boxes_[box], &array) != napi_ok) return {};
+  void* data = nullptr;
+  size_t size = 0;
+  napi_get_typedarray_info(env_, array, nullptr, &size, &data, nullptr, nullptr);
+  if (data == nullptr) return {};
+  return {static_cast<int32_t*>(data), size};
+}
+
 void ThreadState::ref() { napi_ref_threadsafe_function(env_, function_); }
 void ThreadState::unref() { napi_unref_threadsafe_function(env_, function_); }
 
 void ThreadState::leave() {
   platform::leave_javascript_thread();
   channel_->close();
+  for (napi_ref& box : boxes_) {
+    if (box != nullptr) napi_delete_reference(env_, box);
+    box = nullptr;
+  }
   for (auto& pool : pools_) {
     if (auto alive = pool.lock()) alive->abandon();
   }
@@ -112,8 +132,13 @@ Napi::Function ChannelBinding::define(Napi::Env env) {
 }
 
 ChannelBinding::ChannelBinding(const Napi::CallbackInfo& info)
-    : Napi::ObjectWrap<ChannelBinding>(info),
-      state_(std::make_shared<ThreadState>(info.Env(), info[0])) {
+    : Napi::ObjectWrap<ChannelBinding>(info) {
+  if (!info[0].IsFunction()) {
+    throw_type_error(info.Env(), "NativeChannel: the first argument must be a function");
+    return;
+  }
+  napi_type_tag_object(info.Env(), info.This(), &kChannelTag);
+  state_ = std::make_shared<ThreadState>(info.Env(), info[0]);
   // The hook's own reference: the state must be there when the hook runs.
   auto* kept = new std::shared_ptr<ThreadState>(state_);
   napi_add_env_cleanup_hook(
@@ -126,9 +151,34 @@ ChannelBinding::ChannelBinding(const Napi::CallbackInfo& info)
       kept);
 }
 
-void ChannelBinding::set_inbox(const Napi::CallbackInfo& info) { state_->inbox = box_of(info[0]); }
+ChannelBinding* ChannelBinding::from(napi_env env, napi_value value) {
+  napi_valuetype type = napi_undefined;
+  bool tagged = false;
+  napi_typeof(env, value, &type);
+  if (type != napi_object ||
+      napi_check_object_type_tag(env, value, &kChannelTag, &tagged) != napi_ok || !tagged) {
+    return nullptr;
+  }
+  return Unwrap(Napi::Object(env, value));
+}
+
+bool ChannelBinding::is_box(const Napi::CallbackInfo& info, const char* function) {
+  napi_typedarray_type type = napi_uint8_array;
+  bool array = false;
+  napi_is_typedarray(info.Env(), info[0], &array);
+  if (array) {
+    napi_get_typedarray_info(info.Env(), info[0], &type, nullptr, nullptr, nullptr, nullptr);
+  }
+  if (array && type == napi_int32_array) return true;
+  throw_type_error(info.Env(), std::string(function) + ": the argument must be an Int32Array");
+  return false;
+}
+
+void ChannelBinding::set_inbox(const Napi::CallbackInfo& info) {
+  if (is_box(info, "setInbox")) state_->set_box(ThreadState::kInbox, info[0]);
+}
 void ChannelBinding::set_outbox(const Napi::CallbackInfo& info) {
-  state_->outbox = box_of(info[0]);
+  if (is_box(info, "setOutbox")) state_->set_box(ThreadState::kOutbox, info[0]);
 }
 
 // The next block of results: a string or an array of strings or ArrayBuffers, described in the
@@ -142,7 +192,7 @@ Napi::Value ChannelBinding::next(const Napi::CallbackInfo& info) {
     return env.Undefined();
   }
   size_t numbers = block->meta.size() + block->items.size() * kNumbersPerItem;
-  ThreadState::Box& inbox = state_->inbox;
+  const ThreadState::Numbers inbox = state_->numbers(ThreadState::kInbox);
   if (kBlockHeader + numbers > inbox.size) {
     return Napi::Number::New(env, static_cast<double>(kBlockHeader + numbers));
   }
@@ -150,8 +200,9 @@ Napi::Value ChannelBinding::next(const Napi::CallbackInfo& info) {
   inbox.data[1] = block->pool;
   inbox.data[2] = static_cast<int32_t>(numbers);
   std::memcpy(inbox.data + kBlockHeader, block->meta.data(), block->meta.size() * sizeof(int32_t));
-  Napi::Value value =
-      block->kind == BlockKind::kBinary ? take_items(env, *block) : take_text(env, *block);
+  Napi::Value value = block->kind == BlockKind::kBinary
+                          ? take_items(env, *block, inbox.data + kBlockHeader + block->meta.size())
+                          : take_text(env, *block);
   state_->channel()->pop();
   return value;
 }
@@ -184,11 +235,10 @@ Napi::Value ChannelBinding::take_text(Napi::Env env, ResultBlock& block) {
   return pieces;
 }
 
-Napi::Value ChannelBinding::take_items(Napi::Env env, ResultBlock& block) {
+Napi::Value ChannelBinding::take_items(Napi::Env env, ResultBlock& block, int32_t* numbers) {
   Napi::Array buffers = Napi::Array::New(env);
   uint32_t count = 0;
   MemoryBlock* last_block = nullptr;
-  int32_t* numbers = state_->inbox.data + kBlockHeader + block.meta.size();
   for (BinaryItem& item : block.items) {
     int32_t place = 0;
     if (item.alias >= 0) {

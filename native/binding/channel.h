@@ -36,13 +36,15 @@ class ThreadState : public std::enable_shared_from_this<ThreadState> {
   void leave();
 
   // Shared integers, so that numbers cross without a call each. `inbox` describes results,
-  // `outbox` calls. Owned by JavaScript, which keeps both alive and never detaches them.
-  struct Box {
+  // `outbox` calls. Their memory is JavaScript's, which may detach it: it is looked up each time.
+  struct Numbers {
     int32_t* data = nullptr;
     size_t size = 0;
   };
-  Box inbox;
-  Box outbox;
+  enum Box { kInbox = 0, kOutbox = 1 };
+  // `array` is an Int32Array.
+  void set_box(Box box, napi_value array);
+  Numbers numbers(Box box) const;
 
  private:
   struct Pin;
@@ -57,12 +59,15 @@ class ThreadState : public std::enable_shared_from_this<ThreadState> {
   std::vector<napi_ref> trash_;
   std::shared_ptr<MemoryAccount> account_ = std::make_shared<MemoryAccount>();
   bool left_ = false;
+  napi_ref boxes_[2] = {nullptr, nullptr};
 };
 
 class ChannelBinding : public Napi::ObjectWrap<ChannelBinding> {
  public:
   static Napi::Function define(Napi::Env env);
   explicit ChannelBinding(const Napi::CallbackInfo& info);
+  // The channel behind a JavaScript value; null for anything else.
+  static ChannelBinding* from(napi_env env, napi_value value);
 
   const std::shared_ptr<ThreadState>& state() const { return state_; }
 
@@ -70,11 +75,12 @@ class ChannelBinding : public Napi::ObjectWrap<ChannelBinding> {
   Napi::Value next(const Napi::CallbackInfo& info);
   void set_inbox(const Napi::CallbackInfo& info);
   void set_outbox(const Napi::CallbackInfo& info);
+  static bool is_box(const Napi::CallbackInfo& info, const char* function);
   void account(const Napi::CallbackInfo& info) { state_->account()->tell(info.Env()); }
   void ref(const Napi::CallbackInfo&) { state_->ref(); }
   void unref(const Napi::CallbackInfo&) { state_->unref(); }
   Napi::Value take_text(Napi::Env env, ResultBlock& block);
-  Napi::Value take_items(Napi::Env env, ResultBlock& block);
+  Napi::Value take_items(Napi::Env env, ResultBlock& block, int32_t* numbers);
 
   std::shared_ptr<ThreadState> state_;
 };

@@ -21,13 +21,11 @@ napi_value copy_of(napi_env env, const void* data, size_t size) {
 }  // namespace
 
 napi_value wrap_block(napi_env env, MemoryBlock* block) {
-  napi_value buffer = nullptr;
-  napi_status status = napi_create_external_arraybuffer(
-      env, block->data(), block->size(),
-      [](napi_env, void*, void* hint) { static_cast<MemoryBlock*>(hint)->release(); }, block,
-      &buffer);
-  if (status == napi_ok) return buffer;
-  buffer = copy_of(env, block->data(), block->size());
+  auto release = [](void* context) { static_cast<MemoryBlock*>(context)->release(); };
+  napi_value buffer = make_node_buffer(env, block->data(), block->size(), release, block);
+  if (buffer != nullptr) return buffer;
+  // Where external buffers are allowed it was too large for one, and so for a copy.
+  if (!takes_external_memory(env)) buffer = copy_of(env, block->data(), block->size());
   block->release();
   return buffer;
 }

@@ -10,7 +10,7 @@
 namespace rxp {
 
 // An ArrayBuffer over a whole block; takes the reference over. Where the engine forbids external
-// buffers (Electron) it holds a copy.
+// buffers (Electron) it holds a copy. Null where it is larger than Node lets one be.
 napi_value wrap_block(napi_env env, MemoryBlock* block);
 
 // The ArrayBuffer of a binary result's item; takes over what the item holds. Empty items get an

@@ -1,4 +1,4 @@
-// JavaScript's handle to a native pool. Arguments come from lib/, which has checked them.
+// JavaScript's handle to a native pool.
 #pragma once
 
 #include <napi.h>
@@ -38,6 +38,8 @@ class PoolBinding : public Napi::ObjectWrap<PoolBinding> {
   Napi::Value answer(const Napi::CallbackInfo& info);
   void close_callbacks(const Napi::CallbackInfo& info);
   int32_t take_within(int32_t call);
+  // That were started, also those that have ended.
+  int seats() const { return pool_->queue().seats(); }
 
   std::shared_ptr<ThreadState> state_;
   std::shared_ptr<Pool> pool_;

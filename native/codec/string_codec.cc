@@ -102,7 +102,13 @@ PyObject* StringCodec::decode(TextView text, const int32_t* lengths, int32_t cou
   bool ascii = text.narrow && layout_.ascii_data != 0 && is_ascii_text(text.bytes(), text.size);
   size_t from = 0;
   for (int32_t i = 0; i < count; i++) {
+    // A negative length is a large one here.
     auto length = static_cast<size_t>(lengths[i]);
+    if (length > text.size - from) {
+      api_.Py_DecRef(list);
+      api_.PyErr_SetString(*api_.PyExc_TypeError, "the lengths do not fit the text of the batch");
+      return nullptr;
+    }
     PyObject* string = ascii ? make_ascii(text.bytes() + from, length)
                              : make_string(api_, text.slice(from, length));
     from += length;

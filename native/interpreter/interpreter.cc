@@ -228,6 +228,13 @@ void Interpreter::forget(int32_t id) {
 }
 
 PyObject* Interpreter::decode(const Call& call, CodecKind codec) {
+  bool binary = codec == CodecKind::kBuffer || codec == CodecKind::kArray;
+  if (binary != (call.kind == CallKind::kBinary) ||
+      (codec == CodecKind::kString && call.count > 0 && call.lengths == nullptr) ||
+      (codec == CodecKind::kArray && call.segments.size() != 1)) {
+    api_.PyErr_SetString(*api_.PyExc_TypeError, "the batch is not one of this handler's codec");
+    return nullptr;
+  }
   switch (codec) {
     case CodecKind::kString:
       return strings_.decode(call.text, call.lengths, call.count);

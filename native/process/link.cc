@@ -14,6 +14,9 @@ namespace rxp {
 namespace {
 
 constexpr uint32_t kWake = 0;  // instead of a block's number
+// Descriptors that came and were not asked for yet; more are closed, since a process has only so
+// many.
+constexpr size_t kMostUnclaimed = 1024;
 
 }  // namespace
 
@@ -129,6 +132,7 @@ void Link::receive() {
         int descriptor = -1;
         std::memcpy(&descriptor, CMSG_DATA(header) + i * sizeof(int), sizeof(int));
         bool wanted = i == 0 && size == sizeof block && block != kWake &&
+                      descriptors_.size() < kMostUnclaimed &&
                       descriptors_.emplace(block, descriptor).second;
         if (!wanted) close(descriptor);
       }

@@ -19,6 +19,7 @@ constexpr double kAhead = 200e3;   // nanoseconds of work
 constexpr double kMostAhead = 64;  // calls
 constexpr size_t kBytesAhead = 64 << 10;
 
+constexpr size_t kAtATime = 256;  // messages from a worker
 constexpr int kBehind = 2;        // milliseconds that calls wait behind one that is running
 constexpr int kLeaveTime = 5000;  // milliseconds to finalise Python
 constexpr int kAtOnce = 3;        // processes in a row that are replaced without a pause
@@ -266,7 +267,9 @@ RemoteInterpreter::Cause RemoteInterpreter::receive(WorkerSession& session, Chil
   Link& link = session.link();
   for (bool gone = false;;) {
     size_t size = 0;
-    while (char* message = link.in.peek(&size)) {
+    // Not until nothing is left: one that never stops talking must not keep time limits from it.
+    size_t most = gone ? kRingSize / kAlignment : kAtATime;
+    for (char* message; most > 0 && (message = link.in.peek(&size)) != nullptr; most--) {
       if (!take(session, message, size)) return Cause::kBroken;
       link.in.advance();
     }

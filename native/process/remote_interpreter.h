@@ -81,6 +81,8 @@ class RemoteInterpreter final : public RemoteSeat,
   // Takes a call off the list; null when there is no such call.
   Call* finished(uint64_t ticket, uint64_t nanoseconds);
 
+  friend struct RemoteInterpreterTest;  // test/native/fuzz/responses.cc
+
   const std::shared_ptr<Pool> pool_;
   const int seat_;
   const WorkerProgram program_;

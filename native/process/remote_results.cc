@@ -1,14 +1,28 @@
 // What a worker process says, brought to the result channel (rule P2: copied, checked, then used).
 #include <algorithm>
+#include <cstdlib>
 #include <cstring>
 #include <iterator>
+#include <limits>
 
 #include "process/remote_interpreter.h"
 
 namespace rxp {
 namespace {
 
-constexpr int32_t kArrayTypes = 11;  // of napi_typedarray_type
+constexpr int32_t kArrayTypes = 11;     // of napi_typedarray_type
+constexpr size_t kMostAsked = 1 << 16;  // callbacks of one worker that have no answer yet
+
+// A size that a worker made up is to end that worker, and a container that cannot grow would end
+// this process: large amounts are asked for first where a refusal can be heard.
+bool affordable(uint64_t units, size_t unit_size) {
+  constexpr uint64_t kSurelyThere = 64 << 20;
+  if (units <= kSurelyThere / unit_size) return true;
+  if (units > std::numeric_limits<size_t>::max() / 2 / unit_size) return false;
+  void* volatile probe = std::malloc(static_cast<size_t>(units) * unit_size);
+  std::free(probe);
+  return probe != nullptr;
+}
 
 template <typename Message>
 bool read_message(const char* place, size_t size, Message& message) {
@@ -39,7 +53,10 @@ bool find_body(WorkerSession& session, const char* place, size_t size, size_t me
 // Appends a text that begins at `at`. False when it does not lie in the body.
 bool read_text(const BodyView& body, uint64_t at, uint64_t units, bool narrow, TextBuffer& text) {
   size_t width = narrow ? 1 : 2;
-  if (at > body.size || at % width != 0 || units > (body.size - at) / width) return false;
+  if (at > body.size || at % width != 0 || units > (body.size - at) / width ||
+      !affordable(units, width)) {
+    return false;
+  }
   text.append({body.data + at, static_cast<size_t>(units), narrow});
   return true;
 }
@@ -107,12 +124,16 @@ bool RemoteInterpreter::take_text(WorkerSession& session, const char* place, siz
   BodyView body;
   if (!read_message(place, size, message) ||
       !find_body(session, place, size, sizeof message, message.body, body) ||
-      message.lengths > body.size / sizeof(int32_t) || message.status < 0 ||
+      message.lengths > body.size / sizeof(int32_t) ||
+      message.lengths > std::numeric_limits<int32_t>::max() ||
+      !affordable(message.lengths, sizeof(int32_t)) || message.status < 0 ||
       message.status > static_cast<int32_t>(ResultStatus::kSpecials)) {
     return false;
   }
   lengths_.resize(message.lengths);
-  std::memcpy(lengths_.data(), body.data, message.lengths * sizeof(int32_t));
+  if (message.lengths > 0) {
+    std::memcpy(lengths_.data(), body.data, message.lengths * sizeof(int32_t));
+  }
   uint64_t sum = 0;
   for (int32_t length : lengths_) {
     if (length < 0) return false;
@@ -159,12 +180,16 @@ bool RemoteInterpreter::take_binary(WorkerSession& session, const char* place, s
   if (!read_message(place, size, message) ||
       !find_body(session, place, size, sizeof message, message.body, body) ||
       message.items > body.size / sizeof(ItemRecord) || message.data_at > body.size ||
-      message.items * sizeof(ItemRecord) > message.data_at) {
+      message.items * sizeof(ItemRecord) > message.data_at ||
+      message.items > std::numeric_limits<int32_t>::max() ||
+      !affordable(message.items, sizeof(ItemRecord) + sizeof(BinaryItem))) {
     return false;
   }
   size_t data_size = body.size - message.data_at;
   std::vector<ItemRecord> records(message.items);
-  std::memcpy(records.data(), body.data, message.items * sizeof(ItemRecord));
+  if (message.items > 0) {
+    std::memcpy(records.data(), body.data, message.items * sizeof(ItemRecord));
+  }
   for (const ItemRecord& record : records) {
     if (record.type < 0 || record.type >= kArrayTypes) return false;
     if (record.alias < 0 &&
@@ -249,6 +274,7 @@ bool RemoteInterpreter::take_callback(WorkerSession& session, const char* place,
   {
     // Held until the number is known here, too: its answer may come at once.
     std::lock_guard<std::mutex> lock(mutex_);
+    if (asked_.size() >= kMostAsked) return false;
     number =
         desk.forward(pool_->callbacks, seat_,
                      [weak = weak_from_this(), life = session.weak_from_this(), theirs](

@@ -38,7 +38,7 @@ bool RingWriter::reader_waits() {
 }
 
 char* RingReader::peek(size_t* size) {
-  for (;;) {
+  for (bool padded = false;;) {
     uint64_t written = state_->written.load(std::memory_order_acquire);
     if (written == read_) return nullptr;
     uint64_t available = written - read_;
@@ -56,6 +56,9 @@ char* RingReader::peek(size_t* size) {
       *size = length;
       return bytes_ + at;
     }
+    // Only the end of the ring is padded, and a message follows: no row of paddings keeps us here.
+    if (padded || length != kRingSize - at) break;
+    padded = true;
     advance();
   }
   broken_ = true;

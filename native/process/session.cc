@@ -8,6 +8,12 @@
 #include "process/text_copy.h"
 
 namespace rxp {
+namespace {
+
+// A worker that lets more lie has stopped reading.
+constexpr size_t kMostUnsent = 1 << 20;
+
+}  // namespace
 
 std::shared_ptr<WorkerSession> WorkerSession::create(std::string& error) {
   std::shared_ptr<WorkerSession> session(new WorkerSession);
@@ -40,6 +46,7 @@ void WorkerSession::say(const void* message, size_t size, MessageType type, cons
   std::memcpy(bytes.data(), &header, sizeof header);
   if (closed_) return;
   if (!unsent_.empty() || !write(bytes)) unsent_.push_back(std::move(bytes));
+  if (unsent_.size() > kMostUnsent) deaf_ = true;
 }
 
 bool WorkerSession::write(const std::vector<char>& message) {
@@ -69,7 +76,7 @@ bool WorkerSession::flush() {
 
 bool WorkerSession::broken() {
   std::lock_guard<std::mutex> lock(mutex_);
-  return link_->out.broken() || link_->in.broken();
+  return deaf_ || link_->out.broken() || link_->in.broken();
 }
 
 void WorkerSession::close() {
@@ -262,7 +269,9 @@ bool WorkerSession::map(uint32_t id, size_t size) {
   if (descriptor < 0) return false;
   std::shared_ptr<SharedBlock> block = SharedBlock::adopt(id, descriptor, size);
   std::lock_guard<std::mutex> lock(mutex_);
-  return block != nullptr && theirs_.emplace(id, std::move(block)).second;
+  // Twice as many as an honest one makes: what was given back may still be on its way.
+  return block != nullptr && theirs_.size() < 2 * BlockStore::kMost &&
+         theirs_.emplace(id, std::move(block)).second;
 }
 
 bool WorkerSession::unmap(uint32_t id) {

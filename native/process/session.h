@@ -80,6 +80,7 @@ class WorkerSession : public std::enable_shared_from_this<WorkerSession> {
   std::unordered_set<uint32_t> known_;  // blocks of pool.allocate() that the worker has
   std::deque<std::vector<char>> unsent_;
   bool closed_ = false;
+  bool deaf_ = false;  // the worker reads nothing
 };
 
 }  // namespace rxp

@@ -72,6 +72,7 @@ SharedBlock* BlockStore::lend(size_t size) {
     block->lent = true;
     return block;
   }
+  if (blocks_.size() >= kMost) return nullptr;
   auto made = SharedBlock::create(++last_id_, size);
   if (made == nullptr) return nullptr;
   made->lent = true;

@@ -30,7 +30,10 @@ struct SharedBlock {
 // faulted in page by page on both sides. Used under one lock.
 class BlockStore {
  public:
-  // A block of at least this size, lent out. Null when there is no memory.
+  // Blocks at a time: a process has only so many mappings and descriptors.
+  static constexpr size_t kMost = 16 << 10;
+
+  // A block of at least this size, lent out. Null when there is no memory, or too many exist.
   SharedBlock* lend(size_t size);
   // What the other side gave back; false when it was never lent.
   bool take_back(uint32_t id);

@@ -9,6 +9,7 @@
 #include "platform/processes.h"
 #include "process/callback_line.h"
 #include "process/reports.h"
+#include "process/request_check.h"
 
 namespace rxp {
 namespace {
@@ -65,6 +66,7 @@ bool Worker::step() {
 }
 
 bool Worker::waits(const char* place, bool nested) const {
+  if (!fits(place)) give_up();
   auto* message = reinterpret_cast<const CallMessage*>(place);
   if (message->header.type == MessageType::kStop) return nested;
   return message->header.type == MessageType::kCall && message->within == 0 &&
@@ -161,7 +163,16 @@ bool Worker::wait() {
   return woken != Link::Woken::kGone;
 }
 
+bool Worker::fits(const char* message) const {
+  std::lock_guard<std::mutex> lock(blocks_mutex_);
+  return request_fits(message, [this](uint32_t id) -> const SharedBlock* {
+    auto found = blocks_.find(id);
+    return found == blocks_.end() ? nullptr : found->second.block.get();
+  });
+}
+
 bool Worker::dispatch(char* message) {
+  if (!fits(message)) give_up();
   auto* block = reinterpret_cast<BlockMessage*>(message);
   switch (block->header.type) {
     case MessageType::kStart:
@@ -238,7 +249,6 @@ void Worker::run(char* place) {
   const uint64_t ticket = message->ticket;
   const uint32_t block = message->body.block;
   uint64_t expected = claim_of(ticket, Claim::kWaiting);
-  if (message->claim >= kClaims) give_up();
   bool mine = link_->state().claims[message->claim].compare_exchange_strong(
       expected, claim_of(ticket, Claim::kTaken));
   char* body = body_of(place, sizeof *message, message->body);

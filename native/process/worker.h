@@ -47,6 +47,8 @@ class Worker final : public Workplace, public CallbackWaiter {
   enum class Nested { kNothing, kMessage, kCall };
   Nested nested_step();
   void give_place_up();
+  // Whether a message is whole, and what it names is there.
+  bool fits(const char* message) const;
   bool dispatch(char* message);
   void start(char* message);
   void define(char* message);
@@ -72,7 +74,7 @@ class Worker final : public Workplace, public CallbackWaiter {
   std::string host_options_;
   std::unordered_map<int32_t, HandlerDefinition> handlers_;
   std::unique_ptr<Interpreter> interpreter_;
-  std::mutex blocks_mutex_;
+  mutable std::mutex blocks_mutex_;
   std::unordered_map<uint32_t, Mapped> blocks_;
 
   bool reading_ = false;  // the message that was read last still has its place in the ring

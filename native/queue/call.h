@@ -26,7 +26,10 @@ constexpr bool is_service(CallKind kind) {
   return kind == CallKind::kControl || kind == CallKind::kForget;
 }
 
+inline constexpr int32_t kMostInFlight = 1 << 16;  // batches of one async handler
 inline constexpr int32_t kAnyInterpreter = -1;
+// Handlers have the numbers below; interpreters keep a list that long at most.
+inline constexpr int32_t kMostHandlers = 1 << 20;
 
 struct Envelope;
 
@@ -47,7 +50,7 @@ struct Call {
   int asker = -1;
   uint8_t deliveries = 0;            // to worker processes that ended before they had claimed it
   TextView text;                     // all items of this call, joined
-  const int32_t* lengths = nullptr;  // `count` lengths in code units
+  const int32_t* lengths = nullptr;  // `count` lengths in code units; null for other codecs
   std::vector<Segment> segments;
   Envelope* envelope = nullptr;
 

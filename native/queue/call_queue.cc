@@ -33,6 +33,7 @@ void CallQueue::hand_over(int from, int to) {
   std::lock_guard<std::mutex> lock(mutex_);
   auto& source = serving(from).own;
   Seat& target = serving(to);
+  if (&source == &target.own) return;
   auto moved = std::stable_partition(source.begin(), source.end(),
                                      [](const Call* call) { return !call->keyed; });
   for (auto call = moved; call != source.end(); ++call) (*call)->interpreter = to;

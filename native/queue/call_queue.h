@@ -21,6 +21,8 @@ class CallQueue {
   // Adds a seat and returns its index, which may be one that was free. A seat is one interpreter's
   // place at the queue. Until it is opened it gets only what is meant for it.
   int add_seat();
+  // How many there are, free ones included. For the thread that adds them, which needs no lock.
+  int seats() const { return static_cast<int>(seats_.size()); }
   void open_seat(int seat);
   // The seat is closed and its interpreter has left: its index may be used again.
   void free_seat(int seat);
