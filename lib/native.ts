@@ -20,6 +20,8 @@ export enum BlockKind {
   Binary = 1,
   Output = 2,
   Log = 3,
+  /** JSON about the runtime itself. */
+  Notice = 4,
 }
 
 export enum ResultStatus {

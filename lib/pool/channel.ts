@@ -8,6 +8,7 @@ import type { PendingCall } from './pending'
 export interface OutputReceiver {
   output(stream: number, text: string): void
   log(record: string): void
+  notice(text: string): void
 }
 
 /** Whoever writes rows into the outbox. */
@@ -191,6 +192,9 @@ export class Channel {
         return 0
       case BlockKind.Log:
         this.receivers.get(numbers[1]!)?.log((value as string | null) ?? '')
+        return 0
+      case BlockKind.Notice:
+        this.receivers.get(numbers[1]!)?.notice((value as string | null) ?? '')
         return 0
     }
   }

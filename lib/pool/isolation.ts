@@ -22,7 +22,8 @@ export function chooseIsolation({ isolation, size }: CompletePoolOptions, python
   if (isolation === 'namespace' && obstacle !== null) throw new PythonStartError('ERR_NAMESPACE', obstacle)
   if (isolation !== 'auto') return { mode: isolation, reason: 'asked for' }
   if (python.library === null) return { mode: 'process', reason: 'this Python has no shared library' }
-  if (python.freeThreaded) return { mode: 'shared', reason: 'this Python runs threads in parallel: it has no GIL' }
+  if (python.freeThreaded && !python.gil)
+    return { mode: 'shared', reason: 'this Python runs threads in parallel: it has no GIL' }
   if (size.max === 1) return { mode: 'shared', reason: 'one interpreter needs no isolation' }
   if (obstacle !== null) return { mode: 'process', reason: obstacle }
   return { mode: 'namespace', reason: 'several interpreters run in parallel as private copies of libpython' }

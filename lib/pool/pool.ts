@@ -16,6 +16,7 @@ import { pythonRoot } from '../package-root'
 import { PoolCalls } from './calls'
 import { threadChannel } from './channel'
 import { workerEnvironment } from './environment'
+import { type GilNotice, type GilState, GilWatch } from './gil'
 import { type ArrayHandler, type Handler, type HandlerSpec, PythonHandler } from './handler'
 import { chooseIsolation, fallback, type IsolationChoice, type IsolationMode } from './isolation'
 import { locatePython, noLibraryError, type PythonInfo } from './locate'
@@ -39,6 +40,13 @@ export interface PoolInfo extends PoolCounters {
   /** The isolation in use, and why where `auto` chose it. */
   isolation: IsolationMode
   reason: string
+  /**
+   * Whether Python has a GIL: `enabled` where it does, `disabled` where it does not (free-threaded builds), `reenabled`
+   * where the import of an extension module has switched it on since.
+   */
+  gil: GilState
+  /** The extension modules whose import did that; mostly one. */
+  gilImports: readonly string[]
   size: number
   /** Calls without a result, those that run included. */
   pending: number
@@ -66,6 +74,7 @@ export class PythonPool extends EventEmitter<PoolEvents> implements AsyncDisposa
   readonly calls: PoolCalls
   private readonly channel = threadChannel()
   private readonly id: number
+  private readonly gil: GilWatch
   private isClosed = false
   private closing: Promise<void> | undefined
   private stopped: Promise<void> | undefined
@@ -76,10 +85,12 @@ export class PythonPool extends EventEmitter<PoolEvents> implements AsyncDisposa
     private readonly isolation: IsolationChoice,
   ) {
     super()
+    this.gil = new GilWatch(options.name, python)
     this.path = options.path.map((folder) => resolve(folder))
     this.id = this.channel.register({
       output: (stream, text) => this.onOutput(stream === 2 ? 'stderr' : 'stdout', text),
       log: (record) => this.onLog(record),
+      notice: (text) => this.gil.take(JSON.parse(text) as GilNotice),
     })
     const handle = new (native().NativePool)(this.channel.native, {
       id: this.id,
@@ -187,6 +198,7 @@ export class PythonPool extends EventEmitter<PoolEvents> implements AsyncDisposa
       python: { ...this.python },
       isolation: this.isolation.mode,
       reason: this.isolation.reason,
+      ...this.gil.info(),
       size: this.size,
       pending: this.calls.pending,
       waiting: this.isClosed ? 0 : this.calls.native.waiting(),

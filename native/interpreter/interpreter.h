@@ -41,6 +41,8 @@ class Interpreter {
   // Where output of the calling thread goes: its pool's channel, or on a thread that the handler
   // started, that of the runtime's latest interpreter.
   static std::shared_ptr<OutputTarget> output_target(Runtime& runtime);
+  // Where what concerns all pools in this runtime goes: each pool once.
+  static std::vector<std::shared_ptr<OutputTarget>> output_targets(Runtime& runtime);
 
   bool interrupt_requested() const;
 
@@ -50,6 +52,8 @@ class Interpreter {
     HandlerCodecs codecs;
   };
 
+  PyObject* join_host();
+  bool leave_host();
   void run_control(Call& call);
   void run_batch(Call& call);
   void forget(int32_t handler);

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <mutex>
 #include <string>
 
 #include "interpreter/python_api.h"
@@ -34,7 +35,9 @@ class Workplace {
   virtual HandlerDefinition handler(int32_t id) = 0;
 
   // The host of a runtime that several interpreters of this place share; null until the first of
-  // them has made it. Owned references, only touched with that runtime's GIL held.
+  // them has made it. An owned reference. The mutex is held while Python makes a host, so it is
+  // only waited for detached (DetachedLock).
+  std::mutex shared_host_mutex;
   PyObject* shared_host = nullptr;
   int shared_host_users = 0;
 };
