@@ -29,7 +29,7 @@ class Loader:
 
     def __init__(self, folders: list[str]) -> None:
         self.folders = [os.path.abspath(folder) for folder in folders]
-        self._before = {name.partition(".")[0] for name in sys.modules}
+        self._before = {name.partition(".")[0] for name in list(sys.modules)}
         self._files: dict[str, str] = {}
         self._file_folders: list[str] = []
         self.inline = _inline.InlineSources()
