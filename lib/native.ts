@@ -21,6 +21,8 @@ export enum BlockKind {
   Output = 2,
   Log = 3,
   Callback = 4,
+  /** JSON about the runtime itself. */
+  Notice = 5,
 }
 
 export enum ResultStatus {

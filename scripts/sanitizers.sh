@@ -1,10 +1,10 @@
-# What test-asan.sh and test-tsan.sh share; they source it from the package's folder.
+# What test-asan.sh, test-tsan.sh and test-valgrind.sh share; they source it from the package's folder.
 set -eu
 command -v cmake > /dev/null || { echo 'cmake is needed to build with sanitizers (apt install cmake)' >&2; exit 1; }
 
-# build_with FOLDER SANITIZERS ADDON: builds the native tests, and the addon where ADDON is ON.
+# build_with FOLDER SANITIZERS ADDON [TYPE]: builds the native tests, and the addon where ADDON is ON.
 build_with() {
-  cmake -S . -B "$1" -DRXP_TESTS=ON -DRXP_ADDON="$3" -DRXP_SANITIZE="$2" > /dev/null
+  cmake -S . -B "$1" -DRXP_TESTS=ON -DRXP_ADDON="$3" -DRXP_SANITIZE="$2" -DCMAKE_BUILD_TYPE="${4:-Release}" > /dev/null
   cmake --build "$1" --parallel "${JOBS:-2}"
 }
 

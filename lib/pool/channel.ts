@@ -10,6 +10,7 @@ export interface OutputReceiver {
   log(record: string): void
   /** Python calls JavaScript: a JSON array of the callback's name and its arguments. */
   callback(number: number, request: string | null, specials: boolean): void
+  notice(text: string): void
 }
 
 /** Whoever writes rows into the outbox. */
@@ -204,6 +205,9 @@ export class Channel {
           .get(numbers[1]!)
           ?.callback(numbers[BLOCK_HEADER]!, value as string | null, numbers[BLOCK_HEADER + 1] === 1)
         return 1
+      case BlockKind.Notice:
+        this.receivers.get(numbers[1]!)?.notice((value as string | null) ?? '')
+        return 0
     }
   }
 

@@ -28,7 +28,8 @@ export function chooseIsolation(
   if (recycleAfter !== undefined) {
     return { mode: 'process', reason: 'only an interpreter in a process of its own gives all its memory back' }
   }
-  if (python.freeThreaded) return { mode: 'shared', reason: 'this Python runs threads in parallel: it has no GIL' }
+  if (python.freeThreaded && !python.gil)
+    return { mode: 'shared', reason: 'this Python runs threads in parallel: it has no GIL' }
   if (size.max === 1) return { mode: 'shared', reason: 'one interpreter needs no isolation' }
   if (obstacle !== null) return { mode: 'process', reason: obstacle }
   return { mode: 'namespace', reason: 'several interpreters run in parallel as private copies of libpython' }

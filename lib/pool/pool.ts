@@ -23,6 +23,7 @@ import { Callbacks, type ExposedCallback } from './callbacks'
 import { PoolCalls } from './calls'
 import { threadChannel } from './channel'
 import { workerEnvironment } from './environment'
+import { type GilNotice, type GilState, GilWatch } from './gil'
 import { type ArrayHandler, type Handler, type HandlerSpec, PythonHandler } from './handler'
 import { chooseIsolation, fallback, type IsolationChoice, type IsolationMode } from './isolation'
 import { locatePython, noLibraryError, type PythonInfo } from './locate'
@@ -50,6 +51,13 @@ export interface PoolInfo extends PoolCounters {
   /** The isolation in use, and why where `auto` chose it. */
   isolation: IsolationMode
   reason: string
+  /**
+   * Whether Python has a GIL: `enabled` where it does, `disabled` where it does not (free-threaded builds), `reenabled`
+   * where the import of an extension module has switched it on since.
+   */
+  gil: GilState
+  /** The extension modules whose import did that; mostly one. */
+  gilImports: readonly string[]
   /** How many interpreters there are, and between which numbers that may change by itself. */
   size: number
   min: number
@@ -91,6 +99,7 @@ export class PythonPool extends EventEmitter<PoolEvents> implements AsyncDisposa
   private readonly scaler: Scaler | undefined
   private readonly recycler: Recycler | undefined
   private resizes = 0
+  private readonly gil: GilWatch
   private isClosed = false
   private closing: Promise<void> | undefined
   private draining: Promise<void> | undefined
@@ -104,11 +113,13 @@ export class PythonPool extends EventEmitter<PoolEvents> implements AsyncDisposa
     private readonly isolation: IsolationChoice,
   ) {
     super()
+    this.gil = new GilWatch(options.name, python)
     this.path = options.path.map((folder) => resolve(folder))
     this.id = this.channel.register({
       output: (stream, text) => this.onOutput(stream === 2 ? 'stderr' : 'stdout', text),
       log: (record) => this.onLog(record),
       callback: (number, request, specials) => this.callbacks.run(number, request, specials),
+      notice: (text) => this.onNotice(text),
     })
     const handle = new (native().NativePool)(this.channel.native, {
       id: this.id,
@@ -125,7 +136,7 @@ export class PythonPool extends EventEmitter<PoolEvents> implements AsyncDisposa
     for (const [name, fn] of Object.entries(options.callbacks)) this.callbacks.expose(name, fn)
     const { size, idleAfter, recycleAfter } = options
     // Threads that take turns at one GIL would only wait for each other.
-    if (size.min < size.max && (isolation.mode !== 'shared' || python.freeThreaded)) {
+    if (size.min < size.max && (isolation.mode !== 'shared' || (python.freeThreaded && !python.gil))) {
       this.scaler = new Scaler(this.calls, { ...size, idleAfter }, (event) => this.resized(event))
     }
     if (recycleAfter !== undefined) this.recycler = new Recycler(this.calls.seats, handle, recycleAfter)
@@ -243,6 +254,7 @@ export class PythonPool extends EventEmitter<PoolEvents> implements AsyncDisposa
       python: { ...this.python },
       isolation: this.isolation.mode,
       reason: this.isolation.reason,
+      ...this.gil.info(),
       size: this.size,
       ...this.options.size,
       resizes: this.resizes,
@@ -360,6 +372,16 @@ export class PythonPool extends EventEmitter<PoolEvents> implements AsyncDisposa
 
   private onOutput(stream: 'stdout' | 'stderr', text: string): void {
     if (!this.emit(stream, text)) process[stream].write(text)
+  }
+
+  private onNotice(text: string): void {
+    let notice: GilNotice
+    try {
+      notice = JSON.parse(text) as GilNotice
+    } catch {
+      return // a worker process whose memory was written over
+    }
+    this.gil.take(notice)
   }
 
   private onLog(text: string): void {

@@ -17,6 +17,8 @@ export interface PythonInfo {
   library: string | null
   /** Built without a GIL (`Py_GIL_DISABLED`). */
   freeThreaded: boolean
+  /** Whether it starts with a GIL: always, but for free-threaded builds (there PYTHON_GIL=1 asks for it). */
+  gil: boolean
   /** Built with `Py_DEBUG`. */
   debug: boolean
   /** Always `CPython`: others are refused. */
@@ -97,6 +99,7 @@ function infoOf(executable: string, answer: Answer): PythonInfo {
     basePrefix: answer.basePrefix,
     library: answer.library,
     freeThreaded: answer.freeThreaded,
+    gil: answer.gil,
     debug: answer.debug,
     implementation: answer.implementation,
     venv: answer.venv,

@@ -139,8 +139,9 @@ PyObject* BinaryCodec::decode_array(const Call& call) {
 void BinaryCodec::release_views(PyObject* list) {
   Py_ssize_t count = api_.PyList_Size(list);
   for (Py_ssize_t i = 0; i < count; i++) {
-    PyObject* view = api_.PyList_GetItem(list, i);
-    PyRef done(api_, api_.PyObject_CallMethodObjArgs(view, release_name_, nullptr));
+    PyRef view = list_item(api_, list, i);
+    PyRef done(
+        api_, view ? api_.PyObject_CallMethodObjArgs(view.get(), release_name_, nullptr) : nullptr);
     if (!done) api_.PyErr_Clear();  // something still exports it, and so keeps its memory alive
   }
 }
@@ -170,8 +171,8 @@ Py_ssize_t BinaryCodec::encode_buffers(PyObject* list, const Call& call,
   Py_ssize_t taken = 0;
   for (; taken < count; taken++) {
     Py_buffer& view = views[static_cast<size_t>(taken)];
-    PyObject* item = api_.PyList_GetItem(list, taken);
-    if (item == nullptr || !view_of(item, view)) {
+    PyRef item = list_item(api_, list, taken);
+    if (!item || !view_of(item.get(), view)) {
       bad = taken;
       break;
     }

@@ -60,13 +60,10 @@ bool JsonEncoder::encode_batch(PyObject* list, TextBuffer& out, Py_ssize_t* bad_
   if (!writer_.reserve(2)) return no_memory();
   writer_.put('[');
   for (Py_ssize_t i = 0; i < count; ++i) {
-    bool by_reference = api_.free_threaded && api_.PyList_GetItemRef != nullptr;
-    PyObject* item = by_reference ? api_.PyList_GetItemRef(list, i) : api_.PyList_GetItem(list, i);
-    if (item != nullptr && !by_reference) api_.Py_IncRef(item);
-    PyRef hold(api_, item);
-    bool ok = item == nullptr ? shrunk() : writer_.reserve(1) || no_memory();
+    PyRef item = list_item(api_, list, i);
+    bool ok = !item ? shrunk() : writer_.reserve(1) || no_memory();
     if (ok && i > 0) writer_.put(',');
-    if (!ok || !value(item, 0)) {
+    if (!ok || !value(item.get(), 0)) {
       *bad_item = i;
       return finish(false, out, i);
     }
@@ -174,8 +171,8 @@ bool JsonEncoder::tuple(PyObject* tuple, int depth) {
 
 bool JsonEncoder::dict(PyObject* dict, int depth) {
   size_t start = writer_.size();
-  Py_ssize_t count = api_.PyDict_Size(dict);
   DictLock lock(api_, dict);
+  Py_ssize_t count = api_.PyDict_Size(dict);
   Py_ssize_t position = 0;
   PyObject* name = nullptr;
   PyObject* item = nullptr;
@@ -207,14 +204,13 @@ bool JsonEncoder::dict_subclass(PyObject* dict, int depth) {
   Py_ssize_t count = api_.PyList_Size(items.get());
   if (count < 0) return false;
   for (Py_ssize_t i = 0; i < count; ++i) {
-    PyObject* pair = api_.PyList_GetItem(items.get(), i);
-    if (pair == nullptr) return false;
-    if (!api_.is_instance_of(pair, api_.PyTuple_Type) || api_.PyTuple_Size(pair) != 2) {
+    PyRef pair = list_item(api_, items.get(), i);
+    if (!pair) return shrunk();
+    if (!api_.is_instance_of(pair.get(), api_.PyTuple_Type) || api_.PyTuple_Size(pair.get()) != 2) {
       return refuse("the items() of a " + type_name(api_, dict) + " are not pairs");
     }
-    api_.Py_IncRef(pair);
-    PyRef hold(api_, pair);
-    if (!entry(api_.PyTuple_GetItem(pair, 0), api_.PyTuple_GetItem(pair, 1), depth)) return false;
+    PyObject* name = api_.PyTuple_GetItem(pair.get(), 0);
+    if (!entry(name, api_.PyTuple_GetItem(pair.get(), 1), depth)) return false;
     if (api_.PyList_Size(items.get()) != count) return changed("list");
   }
   if (!writer_.reserve(2)) return no_memory();

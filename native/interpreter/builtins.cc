@@ -44,6 +44,19 @@ PyObject* write_log(PyObject* self, PyObject* text) {
   return post_text(text, self, BlockKind::kLog, 0);
 }
 
+// To every pool of this runtime.
+PyObject* write_notice(PyObject* self, PyObject* text) {
+  Runtime& runtime = runtime_of(self);
+  const PythonApi& py = runtime.api();
+  for (auto& target : Interpreter::output_targets(runtime)) {
+    TextBuffer buffer;
+    if (!append_string(py, text, buffer)) return nullptr;
+    target->sink->post_output(target->pool, BlockKind::kNotice, 0, buffer);
+  }
+  py.Py_IncRef(py.None);
+  return py.None;
+}
+
 PyObject* interrupt_requested(PyObject* self, PyObject*) {
   const PythonApi& py = runtime_of(self).api();
   Interpreter* interpreter = Interpreter::current();
@@ -61,6 +74,7 @@ PyObject* interrupted(PyObject* self, PyObject*) {
 
 PyMethodDef write_definition = {"write", write_output, kMethVarargs, nullptr};
 PyMethodDef log_definition = {"log", write_log, kMethO, nullptr};
+PyMethodDef notice_definition = {"notice", write_notice, kMethO, nullptr};
 PyMethodDef interrupt_definition = {"interrupt_requested", interrupt_requested, kMethNoArgs,
                                     nullptr};
 PyMethodDef interrupted_definition = {"interrupted", interrupted, kMethNoArgs, nullptr};
@@ -113,7 +127,7 @@ PyObject* make_builtins(Runtime& runtime) {
   if (!self) return nullptr;
   PyObject* module = py.PyImport_AddModule("_rxjs_python_native");  // borrowed
   if (module == nullptr) return nullptr;
-  std::vector<PyMethodDef*> definitions = {&write_definition, &log_definition,
+  std::vector<PyMethodDef*> definitions = {&write_definition, &log_definition, &notice_definition,
                                            &interrupt_definition, &interrupted_definition};
   definitions.insert(definitions.end(), callback_functions().begin(), callback_functions().end());
   for (PyMethodDef* definition : definitions) {

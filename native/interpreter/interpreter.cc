@@ -1,5 +1,6 @@
 #include "interpreter/interpreter.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "interpreter/error_report.h"
@@ -9,15 +10,31 @@ namespace {
 
 thread_local Interpreter* this_thread = nullptr;
 
-// Names of handlers' threads for output; see Interpreter::output_target.
-struct LatestOutput {
+// Where the interpreters of each runtime put their output, in the order in which they came; see
+// Interpreter::output_target.
+struct Outputs {
   std::mutex mutex;
-  std::vector<std::pair<Runtime*, std::weak_ptr<OutputTarget>>> targets;
+  std::vector<std::pair<Runtime*, std::shared_ptr<OutputTarget>>> targets;
 };
-LatestOutput& latest_output() {
-  static LatestOutput& instance = *new LatestOutput;
+Outputs& outputs() {
+  static Outputs& instance = *new Outputs;
   return instance;
 }
+
+// Holds a mutex under which Python code runs. Waited for without the GIL (or detached, where there
+// is none), which whoever holds the mutex may need.
+class DetachedLock {
+ public:
+  DetachedLock(const PythonApi& py, std::mutex& mutex) : lock_(mutex, std::try_to_lock) {
+    if (lock_.owns_lock()) return;
+    PyThreadState* state = py.PyEval_SaveThread();
+    lock_.lock();
+    py.PyEval_RestoreThread(state);
+  }
+
+ private:
+  std::unique_lock<std::mutex> lock_;
+};
 
 }  // namespace
 
@@ -25,12 +42,25 @@ Interpreter* Interpreter::current() { return this_thread; }
 
 std::shared_ptr<OutputTarget> Interpreter::output_target(Runtime& runtime) {
   if (this_thread != nullptr && &this_thread->runtime_ == &runtime) return this_thread->output_;
-  auto& latest = latest_output();
-  std::lock_guard<std::mutex> lock(latest.mutex);
-  for (auto& [owner, target] : latest.targets) {
-    if (owner == &runtime) return target.lock();
+  std::lock_guard<std::mutex> lock(outputs().mutex);
+  auto& targets = outputs().targets;
+  for (auto i = targets.rbegin(); i != targets.rend(); ++i) {
+    if (i->first == &runtime) return i->second;
   }
   return nullptr;
+}
+
+std::vector<std::shared_ptr<OutputTarget>> Interpreter::output_targets(Runtime& runtime) {
+  std::vector<std::shared_ptr<OutputTarget>> found;
+  std::lock_guard<std::mutex> lock(outputs().mutex);
+  for (auto& [owner, target] : outputs().targets) {
+    if (owner != &runtime) continue;
+    bool known = std::any_of(found.begin(), found.end(), [&](const auto& other) {
+      return other->sink == target->sink && other->pool == target->pool;
+    });
+    if (!known) found.push_back(target);
+  }
+  return found;
 }
 
 Interpreter::Interpreter(Workplace& place, Runtime& runtime,
@@ -46,18 +76,18 @@ Interpreter::Interpreter(Workplace& place, Runtime& runtime,
   output_->callbacks = place.callbacks;
   output_->pool = place.pool_id();
   this_thread = this;
-  auto& latest = latest_output();
-  std::lock_guard<std::mutex> lock(latest.mutex);
-  for (auto& [owner, target] : latest.targets) {
-    if (owner == &runtime_) {
-      target = output_;
-      return;
-    }
-  }
-  latest.targets.emplace_back(&runtime_, output_);
+  std::lock_guard<std::mutex> lock(outputs().mutex);
+  outputs().targets.emplace_back(&runtime_, output_);
 }
 
-Interpreter::~Interpreter() { this_thread = nullptr; }
+Interpreter::~Interpreter() {
+  this_thread = nullptr;
+  std::lock_guard<std::mutex> lock(outputs().mutex);
+  auto& targets = outputs().targets;
+  targets.erase(std::remove_if(targets.begin(), targets.end(),
+                               [this](const auto& entry) { return entry.second == output_; }),
+                targets.end());
+}
 
 bool Interpreter::open(int32_t call) {
   PyObject* module = runtime_.host_module();
@@ -71,17 +101,7 @@ bool Interpreter::open(int32_t call) {
     json_decoder_ = std::make_unique<JsonDecoder>(api_, runtime_.bigint_type());
     json_encoder_ = std::make_unique<JsonEncoder>(api_, runtime_.bigint_type(), json_default.get(),
                                                   runtime_.result_encode_error());
-    host_ = place_.shared_host;
-    if (host_ == nullptr) {
-      PyRef type(api_, api_.PyObject_GetAttrString(module, "Host"));
-      PyRef options(api_, api_.PyUnicode_FromString(place_.host_options().c_str()));
-      host_ = type && options
-                  ? api_.PyObject_CallFunctionObjArgs(type.get(), options.get(), nullptr)
-                  : nullptr;
-      // Private copies have a host each; interpreters that share a runtime share its host.
-      if (runtime_.options().isolation == Isolation::kShared) place_.shared_host = host_;
-    }
-    if (host_ != nullptr && place_.shared_host == host_) place_.shared_host_users++;
+    host_ = join_host();
     ready = host_ != nullptr;
   }
   out_.clear();
@@ -96,14 +116,34 @@ bool Interpreter::open(int32_t call) {
   return ready;
 }
 
+// The pool's host in this runtime; null with an exception set.
+PyObject* Interpreter::join_host() {
+  DetachedLock lock(api_, place_.shared_host_mutex);
+  PyObject* host = place_.shared_host;
+  if (host == nullptr) {
+    PyRef type(api_, api_.PyObject_GetAttrString(runtime_.host_module(), "Host"));
+    PyRef options(api_, api_.PyUnicode_FromString(place_.host_options().c_str()));
+    if (!type || !options) return nullptr;
+    host = api_.PyObject_CallFunctionObjArgs(type.get(), options.get(), nullptr);
+    // Private copies have a host each; interpreters that share a runtime share its host.
+    if (runtime_.options().isolation == Isolation::kShared) place_.shared_host = host;
+  }
+  if (host != nullptr && place_.shared_host == host) place_.shared_host_users++;
+  return host;
+}
+
+// Whether nobody else uses the host.
+bool Interpreter::leave_host() {
+  DetachedLock lock(api_, place_.shared_host_mutex);
+  if (host_ == nullptr || host_ != place_.shared_host) return true;
+  if (--place_.shared_host_users > 0) return false;
+  place_.shared_host = nullptr;
+  return true;
+}
+
 void Interpreter::close() {
   for (size_t id = 0; id < handlers_.size(); id++) forget(static_cast<int32_t>(id));
-  bool last = true;
-  if (host_ != nullptr && host_ == place_.shared_host) {
-    last = --place_.shared_host_users == 0;
-    if (last) place_.shared_host = nullptr;
-  }
-  if (host_ != nullptr && last) {
+  if (leave_host() && host_ != nullptr) {
     PyRef name(api_, api_.PyUnicode_FromString("close"));
     PyRef done(api_, api_.PyObject_CallMethodObjArgs(host_, name.get(), nullptr));
     if (!done) api_.PyErr_Clear();
@@ -294,9 +334,9 @@ void Interpreter::settle(const Call& call, const Handler& handler, PyRef& result
   flush_output();
 }
 
-// Half a line that print() left behind; the list says cheaply whether there is any.
+// Half a line that print() left behind; the dict says cheaply whether there is any.
 void Interpreter::flush_output() {
-  if (api_.PyList_Size(pending_output_) == 0) return;
+  if (api_.PyDict_Size(pending_output_) == 0) return;
   PyRef flushed(api_, api_.PyObject_CallFunctionObjArgs(flush_output_, nullptr));
   if (!flushed) api_.PyErr_Clear();
 }
@@ -304,11 +344,15 @@ void Interpreter::flush_output() {
 // Takes `result` over and returns it, or a list made of it; null with an exception set.
 PyObject* Interpreter::checked_list(PyObject* result, const Call& call, const Handler& handler) {
   bool exact = handler.codecs.exact;
-  if (api_.is_exact(result, api_.PyList_Type) &&
-      (!exact || api_.PyList_Size(result) == call.count)) {
-    return result;
-  }
   PyRef owned(api_, result);
+  bool is_list = api_.is_exact(result, api_.PyList_Type);
+  if (is_list && api_.free_threaded) {
+    // The handler may have kept it, and another thread may be changing it: a copy of our own.
+    owned = PyRef(api_, api_.PyList_GetSlice(result, 0, api_.PyList_Size(result)));
+    if (!owned) return nullptr;
+    result = owned.get();
+  }
+  if (is_list && (!exact || api_.PyList_Size(result) == call.count)) return owned.release();
   PyRef count(api_, api_.PyLong_FromLong(call.count));
   if (!count) return nullptr;
   // The rows of a two-dimensional array are buffers themselves.
@@ -327,7 +371,8 @@ bool Interpreter::encode(const Call& call, const Handler& handler, PyObject* res
     case CodecKind::kString:
       bad = strings_.encode(result, out_, lengths_);
       if (bad >= 0 && api_.PyErr_Occurred() == nullptr) {
-        PyRef type(api_, api_.PyObject_Type(api_.PyList_GetItem(result, bad)));
+        PyRef item = list_item(api_, result, bad);
+        PyRef type(api_, api_.PyObject_Type(item.get()));
         PyRef name(api_, api_.PyObject_GetAttrString(type.get(), "__name__"));
         const char* text = name ? api_.PyUnicode_AsUTF8AndSize(name.get(), nullptr) : nullptr;
         raise_host_error(runtime_, "ResultEncodeError",

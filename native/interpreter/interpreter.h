@@ -57,6 +57,8 @@ class Interpreter {
   // Where output of the calling thread goes: its pool's channel, or on a thread that the handler
   // started, that of the runtime's latest interpreter.
   static std::shared_ptr<OutputTarget> output_target(Runtime& runtime);
+  // Where what concerns all pools in this runtime goes: each pool once.
+  static std::vector<std::shared_ptr<OutputTarget>> output_targets(Runtime& runtime);
 
   // Whether the call that runs has been asked to stop, or one that it runs inside and on behalf of.
   bool interrupt_requested() const;
@@ -102,6 +104,8 @@ class Interpreter {
     const bool before_;
   };
 
+  PyObject* join_host();
+  bool leave_host();
   void run_control(Call& call);
   bool run_batch(Call& call);
   // False, with or without an exception set, when the batch is not in flight.

@@ -121,6 +121,7 @@ inline constexpr int kFileInput = 257;
   X(PyList_New, PyObject*, (Py_ssize_t))                                          \
   X(PyList_Size, Py_ssize_t, (PyObject*))                                         \
   X(PyList_GetItem, PyObject*, (PyObject*, Py_ssize_t))                           \
+  X(PyList_GetSlice, PyObject*, (PyObject*, Py_ssize_t, Py_ssize_t))              \
   X(PyList_SetItem, int, (PyObject*, Py_ssize_t, PyObject*))                      \
   X(PyList_Append, int, (PyObject*, PyObject*))                                   \
   X(PyList_Insert, int, (PyObject*, Py_ssize_t, PyObject*))                       \
@@ -273,5 +274,17 @@ class PyRef {
   const PythonApi* api_ = nullptr;
   PyObject* object_ = nullptr;
 };
+
+// An item of a list that other code knows too: a reference, because that code may drop the item
+// from the list meanwhile, on another thread where there is no GIL. Null with an exception set
+// where the list has become shorter.
+inline PyRef list_item(const PythonApi& api, PyObject* list, Py_ssize_t index) {
+  if (api.free_threaded && api.PyList_GetItemRef != nullptr) {
+    return PyRef(api, api.PyList_GetItemRef(list, index));
+  }
+  PyObject* item = api.PyList_GetItem(list, index);
+  if (item != nullptr) api.Py_IncRef(item);
+  return PyRef(api, item);
+}
 
 }  // namespace rxp

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <mutex>
 #include <string>
 
 #include "callback/desk.h"
@@ -41,7 +42,9 @@ class Workplace {
   const std::shared_ptr<CallbackOwner> callbacks = std::make_shared<CallbackOwner>();
 
   // The host of a runtime that several interpreters of this place share; null until the first of
-  // them has made it. Owned references, only touched with that runtime's GIL held.
+  // them has made it. An owned reference. The mutex is held while Python makes a host, so it is
+  // only waited for detached (DetachedLock).
+  std::mutex shared_host_mutex;
   PyObject* shared_host = nullptr;
   int shared_host_users = 0;
 };

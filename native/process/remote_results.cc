@@ -250,7 +250,8 @@ bool RemoteInterpreter::take_output(WorkerSession& session, const char* place, s
   }
   if (body.block != nullptr) session.give_back(body.block->id);
   auto kind = static_cast<BlockKind>(message.kind);
-  if (kind != BlockKind::kOutput && kind != BlockKind::kLog) return false;
+  bool known = kind == BlockKind::kOutput || kind == BlockKind::kLog || kind == BlockKind::kNotice;
+  if (!known) return false;
   pool_->channel().post_output(pool_->pool_id(), kind, message.stream, text);
   return true;
 }

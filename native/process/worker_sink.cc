@@ -166,7 +166,7 @@ void WorkerSink::post_output(int32_t, BlockKind kind, int32_t stream, TextBuffer
       char16_t unit = view.narrow ? view.bytes()[i] : view.units()[i];
       bytes += unit < 0x80 ? static_cast<char>(unit) : '?';
     }
-    (void)!write(stream == 2 || kind == BlockKind::kLog ? 2 : 1, bytes.data(), bytes.size());
+    (void)!write(kind == BlockKind::kOutput && stream == 1 ? 1 : 2, bytes.data(), bytes.size());
     text.clear();
     return;
   }

@@ -31,7 +31,15 @@ enum class ResultStatus : int32_t {
   kSpecials = 2,  // the JSON text holds escaped values (json_encode.h)
 };
 
-enum class BlockKind : int32_t { kText = 0, kBinary = 1, kOutput = 2, kLog = 3, kCallback = 4 };
+// kNotice: JSON about the runtime itself (python/rxjs_python/_gil.py).
+enum class BlockKind : int32_t {
+  kText = 0,
+  kBinary = 1,
+  kOutput = 2,
+  kLog = 3,
+  kCallback = 4,
+  kNotice = 5
+};
 
 class ResultSink {
  public:

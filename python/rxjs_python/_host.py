@@ -14,7 +14,7 @@ import sys
 # imports it first for the main thread.
 import threading
 
-from . import _async, _callback, _interrupt, _logs, _output
+from . import _async, _callback, _gil, _interrupt, _logs, _output
 from ._call import call_method, shape
 from ._convert import from_array, from_buffer, json_default, to_array
 from ._errors import (
@@ -69,13 +69,14 @@ _open_hosts_lock = threading.Lock()
 def boot(native: Any, signal_number: int, deep_bind: bool) -> None:
     """Prepares a runtime, once, on its main thread.
 
-    `native` has write(stream, text), log(json) and interrupt_requested(). `signal_number` is the
-    signal that interrupts this runtime's main thread.
+    `native` has write(stream, text), log(json), notice(json) and interrupt_requested().
+    `signal_number` is the signal that interrupts this runtime's main thread.
     """
     if deep_bind:
         _import_deep_bound()
     _output.install(native)
     _logs.install(native.log)
+    _gil.install(native.notice)
     _interrupt.install(native, signal_number)
     _callback.install(native)
 
@@ -144,6 +145,7 @@ class Host:
         self._closed = False
         with _open_hosts_lock:
             _open_hosts += 1
+        _gil.announce()
 
     def handler(self, identity: int) -> Callable[[Any], Any]:
         """The callable of an open handler: takes a batch, returns the results."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from _thread import allocate_lock
 from collections import deque
 from itertools import count
 from types import ModuleType
@@ -21,8 +22,10 @@ _REMEMBERED = 32
 # Where a module keeps what a source that is one expression came to.
 _VALUE = "__rxp_value__"
 
+# Of all hosts: whoever touches these two holds the lock.
 _numbers = count(1)
 _released: deque[str] = deque()
+_lock = allocate_lock()
 
 
 class InlineSources:
@@ -73,7 +76,8 @@ def _execute(source: str) -> ModuleType:
 
     # JavaScript's template strings keep the indentation of the code around them.
     text = textwrap.dedent(source)
-    number = next(_numbers)
+    with _lock:
+        number = next(_numbers)
     file = f"<handler inline-{number}>"
     module = ModuleType(f"rxjs_python_inline_{number}")
     module.__file__ = file
@@ -136,9 +140,9 @@ def _choose(module: ModuleType, function: str | None) -> Any:
 
 def _release_lines(file: str) -> None:
     """Lets the source lines of `file` go, though not at once: a traceback may need them yet."""
-    _released.append(file)
-    if len(_released) > _REMEMBERED:
-        linecache: Any = sys.modules.get("linecache")
-        old = _released.popleft()
-        if linecache is not None:
-            linecache.cache.pop(old, None)
+    with _lock:
+        _released.append(file)
+        old = _released.popleft() if len(_released) > _REMEMBERED else None
+    linecache: Any = sys.modules.get("linecache")
+    if old is not None and linecache is not None:
+        linecache.cache.pop(old, None)

@@ -6,6 +6,7 @@ import importlib
 import importlib.machinery
 import os
 import sys
+from threading import RLock
 
 from . import _inline, _suggest
 from ._errors import INIT, NOT_FOUND, SYNTAX, HandlerError, Interrupted
@@ -18,17 +19,22 @@ if TYPE_CHECKING:
 
 DEFAULT_FUNCTION = "handle"
 
+# Of all hosts: sys.path is changed in several steps, which those of another host must not come
+# between. Nothing is imported while it is held.
+_path_lock = RLock()
+
 
 class Loader:
     """Loads handlers for one Host and remembers what it brought into the runtime."""
 
     def __init__(self, folders: list[str]) -> None:
         self.folders = [os.path.abspath(folder) for folder in folders]
-        self._before = {name.partition(".")[0] for name in sys.modules}
+        self._before = {name.partition(".")[0] for name in list(sys.modules)}
         self._files: dict[str, str] = {}
         self._file_folders: list[str] = []
         self.inline = _inline.InlineSources()
-        sys.path[0:0] = self.folders
+        with _path_lock:
+            sys.path[0:0] = self.folders
         _look_again()
 
     def load(self, spec: dict[str, Any]) -> tuple[Any, str]:
@@ -53,8 +59,7 @@ class Loader:
     def close(self) -> None:
         """Takes the folders off sys.path and forgets the modules that came from them."""
         for folder in self.folders + self._file_folders:
-            if folder in sys.path:
-                sys.path.remove(folder)
+            _leave_path(folder)
         for name in self._files.values():
             sys.modules.pop(name, None)
         self.inline.close()
@@ -81,13 +86,14 @@ class Loader:
     def _come_first(self) -> None:
         """Another pool of this interpreter may have put its folders before ours in the meantime."""
         count = len(self.folders)
-        if sys.path[:count] == self.folders:
-            return
-        rest = list(sys.path)
-        for folder in self.folders:
-            if folder in rest:
-                rest.remove(folder)
-        sys.path[:] = self.folders + rest
+        with _path_lock:
+            if sys.path[:count] == self.folders:
+                return
+            rest = list(sys.path)
+            for folder in self.folders:
+                if folder in rest:
+                    rest.remove(folder)
+            sys.path[:] = self.folders + rest
 
     def _clash(self, top: str) -> str:
         """Why a module of that name in our folders cannot be had, or nothing."""
@@ -145,20 +151,28 @@ class Loader:
 
         module = module_from_spec(spec)
         sys.modules[name] = module
-        sys.path.insert(0, folder)
+        with _path_lock:
+            sys.path.insert(0, folder)
         try:
             loader.exec_module(module)
         except BaseException as error:
             sys.modules.pop(name, None)
             fail(error, full)
         finally:
-            sys.path.remove(folder)
+            _leave_path(folder)
         self._files[full] = name
         # Last in line from now on: imports inside of functions still find the file's neighbours.
-        if folder not in sys.path:
-            sys.path.append(folder)
-            self._file_folders.append(folder)
+        with _path_lock:
+            if folder not in sys.path:
+                sys.path.append(folder)
+                self._file_folders.append(folder)
         return module
+
+
+def _leave_path(folder: str) -> None:
+    with _path_lock:
+        if folder in sys.path:
+            sys.path.remove(folder)
 
 
 def pick(module: ModuleType, name: str, where: str) -> Any:

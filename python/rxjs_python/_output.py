@@ -22,9 +22,10 @@ STDERR = 2
 # A line longer than this many characters is passed on in pieces.
 HELD_BACK_LIMIT = 8192
 
-# Holds one entry for each text that is held back. The native core looks at its length at the end of
-# a call and calls flush_output() only where it is not 0. Always the same list object.
-pending_output: list[None] = []
+# The texts that are held back, by stream and thread. The native core looks at its size at the end
+# of a call and calls flush_output() only where it is not 0. Always the same dict object, and each
+# change to it is a single step: threads may run in parallel, and an interrupt come between steps.
+pending_output: dict[tuple[OutputStream, int], str] = {}
 
 
 class OutputStream(io.TextIOBase):
@@ -42,7 +43,6 @@ class OutputStream(io.TextIOBase):
         self.name = name
         self._number = number
         self._emit_native = write
-        self._held: dict[int, str] = {}
         self._buffer = OutputBuffer(self)
 
     @property
@@ -52,47 +52,30 @@ class OutputStream(io.TextIOBase):
     def write(self, text: str) -> int:
         if not isinstance(text, str):
             raise TypeError(f"write() argument must be str, not {type(text).__name__}")
-        thread = get_ident()
-        held = self._held.get(thread)
+        key = (self, get_ident())
+        held = pending_output.get(key)
         whole = text if held is None else held + text
         end = whole.rfind("\n") + 1
         rest = whole[end:]
         if len(rest) > HELD_BACK_LIMIT:
             end, rest = len(whole), ""
-        self._hold(thread, held, rest)
+        if rest:
+            pending_output[key] = rest
+        elif held is not None:
+            pending_output.pop(key, None)
         if end:
             self._emit(whole[:end])
         return len(text)
 
     def flush(self) -> None:
         """Passes on what this thread has written since its last complete line."""
-        thread = get_ident()
-        held = self._held.get(thread)
+        self.flush_thread(get_ident())
+
+    def flush_thread(self, thread: int) -> None:
+        """The same for what another thread, which has ended, left behind."""
+        held = pending_output.pop((self, thread), None)
         if held is not None:
-            self._hold(thread, held, "")
             self._emit(held)
-
-    def flush_ended(self, alive: Any) -> None:
-        """Passes on what threads that are no longer `alive` left behind."""
-        for thread in list(self._held):
-            if thread not in alive:
-                held = self._held.get(thread)
-                if held is not None:
-                    self._hold(thread, held, "")
-                    self._emit(held)
-
-    def held_count(self) -> int:
-        return len(self._held)
-
-    def _hold(self, thread: int, before: str | None, rest: str) -> None:
-        if rest:
-            self._held[thread] = rest
-            if before is None:
-                pending_output.append(None)
-        elif before is not None:
-            self._held.pop(thread, None)
-            if pending_output:
-                pending_output.pop()
 
     def _emit(self, text: str) -> None:
         if not text.isascii():
@@ -199,7 +182,6 @@ def flush_output() -> None:
         stream.flush()
     if pending_output:
         alive = sys._current_frames()
-        for stream in _streams:
-            stream.flush_ended(alive)
-        # An interrupt between two steps of a write can leave the count wrong: put it right here.
-        pending_output[:] = [None] * sum(stream.held_count() for stream in _streams)
+        for stream, thread in list(pending_output):
+            if thread not in alive:
+                stream.flush_thread(thread)

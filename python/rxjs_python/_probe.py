@@ -80,6 +80,7 @@ def main():
         "library": library,
         "searched": searched,
         "freeThreaded": bool(variable("Py_GIL_DISABLED")),
+        "gil": getattr(sys, "_is_gil_enabled", lambda: True)(),
         "debug": bool(variable("Py_DEBUG")),
         "implementation": platform.python_implementation(),
         "venv": sys.prefix != base_prefix,

@@ -144,11 +144,14 @@ inEachMode(
       await handler('background').call([1])
       const until = performance.now() + SOON
       const all = async () => (await Promise.all([heard.call([1]), heard.call([1])])).flat(2)
-      while ((await all()).length === 0) {
+      // Whichever interpreter answers: only one of them ran the handler.
+      let answers: string[] = []
+      while (answers.length === 0) {
         assert.ok(performance.now() < until, 'the thread got no answer')
         await pause(10)
+        answers = await all()
       }
-      assert.equal((await all())[0], 'from a thread')
+      assert.equal(answers[0], 'from a thread')
     })
 
     it('a callback may call handlers of the same pool, however deep', async () => {
@@ -325,7 +328,7 @@ describe('callbacks and the ends of threads and processes', function () {
   for (const isolation of ['shared', 'namespace', 'process']) {
     it(`process.exit() while Python waits, ${isolation}`, async () => {
       const ended = await program(`const isolation = '${isolation}'; ${open}; ${wait} process.exit(7)`)
-      assert.deepEqual(ended, { status: 7, stdout: '', stderr: '' })
+      assert.deepEqual(ended, { status: 7, signal: null, stdout: '', stderr: '' })
     })
 
     it(`Workers use them, and are terminated while Python waits, ${isolation}`, async () => {
@@ -351,7 +354,7 @@ describe('callbacks and the ends of threads and processes', function () {
           }))
           await worker.terminate()
         }`)
-      assert.deepEqual(ended, { status: 0, stdout: '[5]\n"waiting"\n'.repeat(2), stderr: '' })
+      assert.deepEqual(ended, { status: 0, signal: null, stdout: '[5]\n"waiting"\n'.repeat(2), stderr: '' })
     })
   }
 })

@@ -143,6 +143,7 @@ describe('locatePython', () => {
     library: '/opt/x/lib/libpython3.12.so',
     searched: ['/opt/x/lib/libpython3.12.so'],
     freeThreaded: false,
+    gil: true,
     debug: false,
     implementation: 'CPython',
     venv: false,

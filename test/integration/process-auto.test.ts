@@ -22,7 +22,7 @@ describe("isolation 'auto'", () => {
       mode: 'shared',
       reason: 'one interpreter needs no isolation',
     })
-    assert.equal(chooseIsolation(sized(4), { ...python, freeThreaded: true }).mode, 'shared')
+    assert.equal(chooseIsolation(sized(4), { ...python, freeThreaded: true, gil: false }).mode, 'shared')
     const without = chooseIsolation(sized(1), { ...python, library: null })
     assert.deepEqual(without, { mode: 'process', reason: 'this Python has no shared library' })
     assert.match(chooseIsolation(sized(2), python).mode, /^(namespace|process)$/)
@@ -31,6 +31,7 @@ describe("isolation 'auto'", () => {
   // The C library has room for some dozen private copies, which is only found out by making them.
   it('falls back to worker processes, with one warning', async function () {
     this.timeout(120_000)
+    if ((await testPythonInfo()).freeThreaded) this.skip() // 'auto' needs no copies of it
     const program = `
       const { PythonPool } = require(${JSON.stringify(join(packageRoot, 'lib', 'index.ts'))})
       process.on('warning', (warning) => console.log('warning', warning.code))

@@ -9,9 +9,10 @@ from support import run_python
 PRELUDE = """
 import json, os, signal, sys, time
 class Native:
-    written, logged, interrupt = [], [], False
+    written, logged, noticed, interrupt = [], [], [], False
     def write(self, stream, text): self.written.append([stream, text])
     def log(self, text): self.logged.append(json.loads(text))
+    def notice(self, text): self.noticed.append(json.loads(text))
     def interrupt_requested(self): return self.interrupt
 native = Native()
 from rxjs_python import _host
