@@ -5,7 +5,9 @@ import { defineConfig } from 'tsup'
  * `import` and for `require`. scripts/build-dist.mjs adds the ES module entry, a thin wrapper around it.
  */
 export default defineConfig({
-  entry: ['lib/index.ts'],
+  entry: { index: 'lib/index.ts', streams: 'lib/streams/index.ts', testing: 'lib/testing.ts' },
+  // What the entries share (gates, error classes) is in files of its own, so that it exists once for all of them.
+  splitting: true,
   outDir: 'dist',
   format: ['cjs'],
   outExtension: () => ({ js: '.cjs' }),

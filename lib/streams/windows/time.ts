@@ -1,0 +1,154 @@
+import type { Subscriber } from 'rxjs'
+import { StateFullError } from '../../errors'
+import type { AnyAggregate } from '../aggregates/aggregate'
+import type { Item, StreamEvent, Watermark } from '../event'
+import type { TimeWindows } from './definition'
+import { Grid } from './grid'
+import { type WindowResult, type WindowSettings, WindowStage } from './result'
+import { KeySlices } from './slices'
+
+/** Tumbling and sliding windows: an item costs one `accumulate`, whatever the number of windows that it is in. */
+export class TimeWindowStage<T, R, K> extends WindowStage<T, R, K> {
+  private readonly grid: Grid
+  private readonly keys = new Map<K, KeySlices<K>>()
+  /** The end of the first window that has items and is not due yet. */
+  private nextEnd = Number.POSITIVE_INFINITY
+  /** When slices can next be dropped. */
+  private nextDrop = Number.POSITIVE_INFINITY
+
+  constructor(
+    definition: TimeWindows,
+    aggregate: AnyAggregate<T, R>,
+    settings: WindowSettings<T, K>,
+    out: Subscriber<StreamEvent<WindowResult<R, K>, K>>,
+  ) {
+    super(aggregate, settings, out)
+    this.grid = new Grid(definition)
+  }
+
+  protected onItem(item: Item<T, K>): void {
+    const { grid, aggregate, watermark } = this
+    const start = grid.sliceOf(item.time)
+    if (watermark >= start + grid.slice && grid.lastEnd(start) + this.settings.lateness <= watermark) {
+      this.setAside(item)
+      return
+    }
+    let state = this.keys.get(item.key)
+    if (state === undefined) state = this.open(item.key)
+    let slice = state.find(start)
+    if (slice === undefined) {
+      slice = { start, accumulator: aggregate.create(), fresh: false }
+      state.insert(slice)
+      this.expect(start)
+    }
+    slice.accumulator = aggregate.accumulate(slice.accumulator, item.value)
+    state.changed(start)
+    if (this.settings.early !== undefined) {
+      slice.fresh = true
+      this.expectEarly()
+    }
+    if (watermark >= start + grid.slice) this.correct(state, start)
+  }
+
+  protected override onWatermark(watermark: Watermark): void {
+    this.watermark = watermark.time
+    while (this.nextEnd <= watermark.time && this.nextEnd !== Number.POSITIVE_INFINITY) this.close(this.nextEnd)
+    if (this.nextDrop <= watermark.time) this.drop()
+    this.out.next(watermark)
+  }
+
+  protected sendEarly(): void {
+    const { grid, aggregate } = this
+    for (const state of this.keys.values()) {
+      let sent = Number.NEGATIVE_INFINITY
+      for (const slice of state.slices) {
+        if (!slice.fresh) continue
+        slice.fresh = false
+        const last = grid.lastEnd(slice.start)
+        const from = Math.max(grid.firstEnd(slice.start), sent + grid.slide)
+        for (let end = Math.max(from, this.firstOpenEnd()); end <= last; end += grid.slide) {
+          const start = end - grid.size
+          const result = state.combined(start, end, aggregate)
+          if (result) this.send({ key: state.key, start, end, value: result.value, kind: 'early' }, end - 1)
+          sent = end
+        }
+      }
+    }
+  }
+
+  private open(key: K): KeySlices<K> {
+    const { maxKeys } = this.settings
+    if (this.keys.size >= maxKeys) {
+      throw new StateFullError(`inWindows: more than ${maxKeys} keys have open windows ('maxKeys')`)
+    }
+    const state = new KeySlices(key)
+    this.keys.set(key, state)
+    return state
+  }
+
+  /** A new slice: its windows will have to close, and it will have to go. */
+  private expect(start: number): void {
+    const { grid } = this
+    const end = Math.max(grid.firstEnd(start), this.firstOpenEnd())
+    const last = grid.lastEnd(start)
+    if (end <= last && end < this.nextEnd) this.nextEnd = end
+    this.nextDrop = Math.min(this.nextDrop, last + this.settings.lateness)
+  }
+
+  private firstOpenEnd(): number {
+    return this.watermark === Number.NEGATIVE_INFINITY ? this.watermark : this.grid.endAfter(this.watermark)
+  }
+
+  /** Sends the results of the windows that end at `end`, and finds the end that is next. */
+  private close(end: number): void {
+    const { grid, aggregate } = this
+    const start = end - grid.size
+    const nextStart = start + grid.slide
+    let nextEnd = Number.POSITIVE_INFINITY
+    for (const state of this.keys.values()) {
+      const result = state.slideTo(start, end, aggregate)
+      if (result) this.send({ key: state.key, start, end, value: result.value, kind: 'final' }, end - 1)
+      const slice = state.firstFrom(nextStart)
+      if (slice !== undefined) nextEnd = Math.min(nextEnd, Math.max(end + grid.slide, grid.firstEnd(slice.start)))
+    }
+    this.nextEnd = nextEnd
+  }
+
+  /** A late item, but not too late: the windows that had closed without it are told again. */
+  private correct(state: KeySlices<K>, slice: number): void {
+    const { grid, watermark, aggregate } = this
+    const { lateness } = this.settings
+    const last = Math.min(grid.lastEnd(slice), watermark)
+    for (let end = grid.firstEnd(slice); end <= last; end += grid.slide) {
+      if (end + lateness <= watermark) continue
+      const start = end - grid.size
+      const result = state.combined(start, end, aggregate)!
+      this.send({ key: state.key, start, end, value: result.value, kind: 'late' }, end - 1)
+    }
+  }
+
+  private drop(): void {
+    const { grid } = this
+    const { lateness } = this.settings
+    // A slice whose last window ends at or before this is of no more use.
+    const border = this.watermark - lateness
+    let next = Number.POSITIVE_INFINITY
+    for (const state of this.keys.values()) {
+      const { slices } = state
+      let at = 0
+      while (at < slices.length && grid.lastEnd(slices[at]!.start) <= border) at++
+      if (at === slices.length) {
+        this.keys.delete(state.key)
+        continue
+      }
+      if (at > 0) state.dropBefore(slices[at]!.start, this.aggregate)
+      next = Math.min(next, grid.lastEnd(slices[0]!.start) + lateness)
+    }
+    this.nextDrop = next
+  }
+
+  protected override dispose(): void {
+    super.dispose()
+    this.keys.clear()
+  }
+}
