@@ -1,11 +1,12 @@
-/** `npm run show -- core`: measures what the package promises and says for each line whether it holds. */
+/** `npm run show -- core` and the like: measures what the package promises and says for each line whether it holds. */
 import { parseArgs } from 'node:util'
 import { preparePython } from './harness/environment'
 import { packageProblem } from './harness/package'
 import { core } from './show/core'
 import type { Outcome, Probe, Report, ShowContext } from './show/line'
+import { streams } from './show/streams'
 
-const REPORTS: readonly Report[] = [core]
+const REPORTS: readonly Report[] = [core, streams]
 
 const HELP = `npm run show -- ${REPORTS.map(({ name }) => name).join('|')} [options]
 

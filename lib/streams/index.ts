@@ -12,6 +12,7 @@ export {
   min,
   type Regression,
   sum,
+  type Total,
 } from './aggregates/numbers'
 export {
   type DistinctOptions,
@@ -35,7 +36,7 @@ export { filterItems, flatMapItems, keyBy, mapItems, values } from './items'
 export { type HashJoinOptions, hashJoin, type TableChange } from './joins/hashJoin'
 export { mergeEvents } from './joins/mergeEvents'
 export { coGroup, type JoinKind, type Side, type StreamJoinOptions, streamJoin } from './joins/streamJoin'
-export { type KeyedOptions, mapKeyed, rolling, type StateOfKey } from './keyed'
+export { type KeyedOptions, mapKeyed, type Rolled, rolling, type StateOfKey } from './keyed'
 export { type AsyncCall, type MapAsyncOptions, mapAsync, type RetryOptions } from './mapAsync'
 export { memoryState, type StateOptions, type StateStore } from './state'
 export { throughItems } from './through'

@@ -75,28 +75,26 @@ export function mapKeyed<T, R, S, K = undefined>(
   return stageOperator((out) => new KeyedStage<T, R, S, K>(project, settings, out))
 }
 
+/** What `rolling` keeps for a key. */
+export interface Rolled {
+  accumulator: unknown
+}
+
 /** Rolling aggregation: for each item the aggregate of all items of its key so far, itself included. */
 export function rolling<T, R, K = undefined>(
   aggregate: AnyAggregate<T, R>,
-  options?: KeyedOptions<K, unknown>,
+  options?: KeyedOptions<K, Rolled>,
 ): EventOperator<T, R, K> {
   const check = new StreamChecker('rolling', options, KEYED_KEYS)
   checkAggregate(check, aggregate)
   const settings = checkKeyed(check, options)
   check.done()
-  const project = (value: T, state: StateOfKey<{ accumulator: unknown }>) => {
+  const project = (value: T, state: StateOfKey<Rolled>) => {
     const accumulator = aggregate.accumulate(state.get()?.accumulator ?? aggregate.create(), value)
     state.set({ accumulator })
     return aggregate.finish(accumulator)
   }
-  return stageOperator(
-    (out) =>
-      new KeyedStage<T, R, { accumulator: unknown }, K>(
-        project,
-        settings as KeyedSettings<K, { accumulator: unknown }>,
-        out,
-      ),
-  )
+  return stageOperator((out) => new KeyedStage<T, R, Rolled, K>(project, settings, out))
 }
 
 class KeyedStage<T, R, S, K> extends EventStage<T, R, K, K> implements StateOfKey<S> {

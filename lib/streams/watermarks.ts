@@ -20,6 +20,8 @@ export class WatermarkMaker {
   private slowest: Partition | undefined
   private latest = Number.NEGATIVE_INFINITY
   private arrived = 0
+  private lastName: unknown
+  private last: Partition | undefined
 
   constructor(
     private readonly disorder: number,
@@ -33,11 +35,14 @@ export class WatermarkMaker {
 
   /** Takes note of an item; true when the watermark has moved. `now` counts only where there is an `idle` time. */
   observe(name: unknown, time: number, now: number): boolean {
-    let partition = this.partitions.get(name)
+    // Items of one partition mostly follow each other, and most streams have but one.
+    let partition = name === this.lastName ? this.last : this.partitions.get(name)
     if (partition === undefined) {
       partition = this.add(name, now)
       this.slowest = undefined
     }
+    this.lastName = name
+    this.last = partition
     partition.arrived = this.arrived = now
     if (partition.idle) {
       partition.idle = false

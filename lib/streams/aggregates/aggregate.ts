@@ -13,8 +13,11 @@ export interface Aggregate<T, A, R> {
   accumulate(accumulator: A, value: T): A
   combine(into: A, from: A): A
   finish(accumulator: A): R
-  /** The reverse of `combine`, where there is an exact one: sliding windows then cost less. */
-  deduct?(from: A, what: A): A
+  /**
+   * The reverse of `combine`, where there is an exact one: sliding windows then cost less. May return `undefined` where it
+   * cannot be exact for these two.
+   */
+  deduct?(from: A, what: A): A | undefined
 }
 
 /** Any aggregate of values of type `T` with results of type `R`. */
@@ -75,7 +78,10 @@ export function allOf<C extends Record<string, Aggregate<any, any, any>>>(
   }
   if (parts.every((part) => part.deduct !== undefined)) {
     whole.deduct = (from, what) => {
-      for (let i = 0; i < parts.length; i++) from[i] = parts[i]!.deduct!(from[i], what[i])
+      for (let i = 0; i < parts.length; i++) {
+        from[i] = parts[i]!.deduct!(from[i], what[i])
+        if (from[i] === undefined) return undefined
+      }
       return from
     }
   }

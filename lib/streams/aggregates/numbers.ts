@@ -16,49 +16,74 @@ export function count(): Aggregate<unknown, number, number> {
 export interface ExactSum {
   sum: number
   lost: number
-  count: number
 }
 
-function addTo(total: ExactSum, value: number): void {
+/** A number as long as there are only whole ones, and the sum is exact: the least memory, and parts can be taken back. */
+export type Total = number | ExactSum
+
+function add(total: Total, value: number): Total {
+  if (typeof total === 'number') {
+    const next = total + value
+    if (Number.isSafeInteger(next) && Number.isSafeInteger(value)) return next
+    return add({ sum: total, lost: 0 }, value)
+  }
   const { sum } = total
   const next = sum + value
   if (Number.isFinite(next)) total.lost += Math.abs(sum) >= Math.abs(value) ? sum - next + value : value - next + sum
   total.sum = next
+  return total
 }
 
-function sumOf(total: ExactSum): number {
+function combine(into: Total, from: Total): Total {
+  if (typeof from === 'number') return add(into, from)
+  const total = typeof into === 'number' ? { sum: into, lost: 0 } : into
+  add(total, from.sum)
+  total.lost += from.lost
+  return total
+}
+
+function sumOf(total: Total): number {
+  if (typeof total === 'number') return total
   return Number.isFinite(total.sum) ? total.sum + total.lost : total.sum
 }
 
-function sums<T>(
-  selector: (value: T) => number,
-): Pick<Aggregate<T, ExactSum, number>, 'create' | 'accumulate' | 'combine'> {
+/** The sum of what `selector` returns; without one, of the values themselves. */
+export function sum<T = number>(selector: (value: T) => number = itself): Aggregate<T, Total, number> {
+  requireSelector('sum', selector)
   return {
-    create: () => ({ sum: 0, lost: 0, count: 0 }),
-    accumulate(total, value) {
-      addTo(total, selector(value))
-      total.count++
-      return total
-    },
-    combine(into, from) {
-      addTo(into, from.sum)
-      into.lost += from.lost
-      into.count += from.count
-      return into
-    },
+    create: () => 0,
+    accumulate: (total, value) => add(total, selector(value)),
+    combine,
+    deduct: (from, what) => (typeof from === 'number' && typeof what === 'number' ? from - what : undefined),
+    finish: sumOf,
   }
 }
 
-/** The sum of what `selector` returns; without one, of the values themselves. */
-export function sum<T = number>(selector: (value: T) => number = itself): Aggregate<T, ExactSum, number> {
-  requireSelector('sum', selector)
-  return { ...sums(selector), finish: sumOf }
-}
-
 /** The mean; `NaN` where there is no value. */
-export function average<T = number>(selector: (value: T) => number = itself): Aggregate<T, ExactSum, number> {
+export function average<T = number>(
+  selector: (value: T) => number = itself,
+): Aggregate<T, { total: Total; count: number }, number> {
   requireSelector('average', selector)
-  return { ...sums(selector), finish: (total) => (total.count === 0 ? Number.NaN : sumOf(total) / total.count) }
+  return {
+    create: () => ({ total: 0, count: 0 }),
+    accumulate(mean, value) {
+      mean.total = add(mean.total, selector(value))
+      mean.count++
+      return mean
+    },
+    combine(into, from) {
+      into.total = combine(into.total, from.total)
+      into.count += from.count
+      return into
+    },
+    deduct(from, what) {
+      if (typeof from.total !== 'number' || typeof what.total !== 'number') return undefined
+      from.total -= what.total
+      from.count -= what.count
+      return from
+    },
+    finish: ({ total, count }) => (count === 0 ? Number.NaN : sumOf(total) / count),
+  }
 }
 
 /** The value for which `selector` is least, the first of equals; `undefined` where there is none. */

@@ -1,5 +1,5 @@
 import type { HyperLogLog } from 'hyperlolo'
-import { TDigest } from 'tdigest'
+import type { TDigest } from 'tdigest'
 import { StreamChecker } from '../check'
 import type { Aggregate } from './aggregate'
 import { itself, requireSelector } from './numbers'
@@ -103,8 +103,9 @@ export function quantiles<T = number>(
   check.done()
   requireSelector('quantiles', selector)
   const asked = [...probabilities]
+  const { TDigest: Digest } = require('tdigest') as typeof import('tdigest')
   return {
-    create: () => ({ digest: new TDigest(delta) }),
+    create: () => ({ digest: new Digest(delta) }),
     accumulate(state, value) {
       const number = selector(value)
       if (!Number.isNaN(number)) digestOf(state).push(number)

@@ -5,14 +5,14 @@ import { END_OF_TIME, type Item, type StreamEvent, type Watermark } from '../eve
 import type { CountWindows } from './definition'
 import { Grid } from './grid'
 import { type WindowResult, type WindowSettings, WindowStage } from './result'
-import { KeySlices } from './slices'
+import { KeySlices, NOTHING } from './slices'
 
 interface Counted<K> extends KeySlices<K> {
   /** How many items the key has had. */
   count: number
   /** The time of the latest of them. */
   time: number
-  fresh: boolean
+  touched: boolean
 }
 
 /** Count windows: slices as in time windows, with an item's number in place of its time. */
@@ -34,19 +34,17 @@ export class CountWindowStage<T, R, K> extends WindowStage<T, R, K> {
     const { grid, aggregate } = this
     const state = this.keys.get(item.key) ?? this.open(item.key)
     const start = grid.sliceOf(state.count)
-    let slice = state.find(start)
-    if (slice === undefined) {
-      slice = { start, accumulator: aggregate.create(), fresh: false }
-      state.insert(slice)
-    }
-    slice.accumulator = aggregate.accumulate(slice.accumulator, item.value)
+    let at = state.find(start)
+    if (at < 0) at = state.insert(start, aggregate.create())
+    const { accumulators } = state
+    accumulators[at] = aggregate.accumulate(accumulators[at], item.value)
     state.count++
     state.time = item.time
     const end = state.count
     // Windows that would have begun before the first item are none.
     if (end >= grid.size && grid.endFrom(end) === end) this.close(state, end)
     else if (this.settings.early !== undefined) {
-      state.fresh = true
+      state.touched = true
       this.expectEarly()
     }
   }
@@ -63,26 +61,27 @@ export class CountWindowStage<T, R, K> extends WindowStage<T, R, K> {
       const begun =
         state.count > start && (state.count < this.grid.size || state.count > start + this.grid.size - this.grid.slide)
       if (!begun) continue
-      const value = state.combined(start, state.count, this.aggregate)!.value
+      const value = state.combined(start, state.count, this.aggregate)
+      if (value === NOTHING) continue
       this.send({ key: state.key, start, end: state.count, value, kind: 'final' }, state.time)
     }
   }
 
   protected sendEarly(): void {
     for (const state of this.keys.values()) {
-      if (!state.fresh) continue
-      state.fresh = false
+      if (!state.touched) continue
+      state.touched = false
       const start = this.openStart(state)
       const result = state.combined(start, state.count, this.aggregate)
-      if (result === undefined) continue
-      this.send({ key: state.key, start, end: state.count, value: result.value, kind: 'early' }, state.time)
+      if (result === NOTHING) continue
+      this.send({ key: state.key, start, end: state.count, value: result, kind: 'early' }, state.time)
     }
   }
 
   private open(key: K): Counted<K> {
     const { maxKeys } = this.settings
     if (this.keys.size >= maxKeys) throw new StateFullError(`inWindows: more than ${maxKeys} keys ('maxKeys')`)
-    const state: Counted<K> = Object.assign(new KeySlices(key), { count: 0, time: 0, fresh: false })
+    const state: Counted<K> = Object.assign(new KeySlices(key), { count: 0, time: 0, touched: false })
     this.keys.set(key, state)
     return state
   }
@@ -95,10 +94,10 @@ export class CountWindowStage<T, R, K> extends WindowStage<T, R, K> {
   private close(state: Counted<K>, end: number): void {
     const { grid } = this
     const start = end - grid.size
-    const { value } = state.slideTo(start, end, this.aggregate)!
-    state.fresh = false
-    state.dropBefore(start + grid.slide, this.aggregate)
-    this.send({ key: state.key, start, end, value, kind: 'final' }, state.time)
+    const value = state.slideTo(start, end, this.aggregate)
+    state.touched = false
+    state.drop(state.indexFrom(start + grid.slide), this.aggregate)
+    if (value !== NOTHING) this.send({ key: state.key, start, end, value, kind: 'final' }, state.time)
   }
 
   protected override dispose(): void {

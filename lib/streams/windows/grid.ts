@@ -32,6 +32,11 @@ export class Grid {
     return Math.floor((start - this.offset) / this.slide) * this.slide + this.offset + this.size
   }
 
+  /** The start of the first slice whose last window ends after `time`: those before it are over by then. */
+  firstOpen(time: number): number {
+    return (Math.floor((time - this.offset - this.size) / this.slide) + 1) * this.slide + this.offset
+  }
+
   /** The first end of a window at or after `time`. */
   endFrom(time: number): number {
     const origin = this.offset + this.size

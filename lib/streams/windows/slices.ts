@@ -1,46 +1,58 @@
 import type { AnyAggregate } from '../aggregates/aggregate'
 
-/** What came for one key in one slice of time. */
-export interface Slice {
-  readonly start: number
-  accumulator: unknown
-  /** Whether something came since the last early result. */
-  fresh: boolean
-}
+/** In place of a result, where a window has no slice. */
+export const NOTHING = Symbol('nothing')
 
 /**
- * The slices of one key, oldest first, and the combination of those in the window that slides over them.
+ * The slices of one key, oldest first, and the combination of those in the window that slides over them. What belongs to a
+ * slice lies in lists side by side: with many keys, what counts is how much memory a window touches.
  *
- * With `deduct` there is one running accumulator. Without it there are two: `suffixes`, where each entry combines a slice
- * with those after it up to a border, and `recent`, which combines the slices behind that border. The oldest slice
- * leaves by dropping a suffix. Either way a slice is combined a fixed number of times, however many windows it is in.
+ * With a `deduct` that works there is one running accumulator. Else there are two: `suffixes`, where each entry combines a
+ * slice with those after it up to a border, and `recent`, which combines the slices behind that border. The oldest
+ * slice leaves by dropping a suffix. Either way a slice is combined a fixed number of times, however many windows it is in.
  */
 export class KeySlices<K> {
-  readonly slices: Slice[] = []
+  /** The start of each slice. */
+  readonly starts: number[] = []
+  readonly accumulators: unknown[] = []
+  /** The starts of slices that have changed since the last early result. */
+  fresh: Set<number> | undefined
 
-  /** Up to here (start of a slice) slices are in the running combination; undefined: there is none. */
+  /** Slices that start up to here are in the running combination; undefined: there is none. */
   private border: number | undefined
   private running: unknown
-  private suffixes: { start: number; accumulator: unknown }[] = []
+  /** Whether `deduct` has failed: from then on there are suffixes. */
+  private inexact = false
+  private suffixes: Suffix[] | undefined
   private recent: unknown
-  /** From here on (start of a slice) slices are in the running combination. */
+  /** Slices that start before it are not in the running combination. */
   private oldest = 0
 
   constructor(readonly key: K) {}
 
-  find(start: number): Slice | undefined {
-    for (let i = this.slices.length - 1; i >= 0; i--) {
-      const slice = this.slices[i]!
-      if (slice.start <= start) return slice.start === start ? slice : undefined
+  /** The place of the slice that starts at `start`, or -1. */
+  find(start: number): number {
+    const { starts } = this
+    for (let i = starts.length - 1; i >= 0; i--) {
+      const one = starts[i]!
+      if (one <= start) return one === start ? i : -1
     }
-    return undefined
+    return -1
   }
 
-  insert(slice: Slice): void {
-    let at = this.slices.length
-    while (at > 0 && this.slices[at - 1]!.start > slice.start) at--
-    if (at === this.slices.length) this.slices.push(slice)
-    else this.slices.splice(at, 0, slice)
+  /** Adds a slice, and returns its place. */
+  insert(start: number, accumulator: unknown): number {
+    const { starts, accumulators } = this
+    let at = starts.length
+    while (at > 0 && starts[at - 1]! > start) at--
+    if (at === starts.length) {
+      starts.push(start)
+      accumulators.push(accumulator)
+    } else {
+      starts.splice(at, 0, start)
+      accumulators.splice(at, 0, accumulator)
+    }
+    return at
   }
 
   /** A slice has changed: what was combined with it is no longer right. */
@@ -48,116 +60,145 @@ export class KeySlices<K> {
     if (this.border !== undefined && start <= this.border) this.forget()
   }
 
-  /** The first slice at or after `start`. */
-  firstFrom(start: number): Slice | undefined {
-    return this.slices[this.indexFrom(start)]
+  /** The place of the first slice at or after `start`; behind the last one where there is none. */
+  indexFrom(start: number): number {
+    const { starts } = this
+    let at = 0
+    while (at < starts.length && starts[at]! < start) at++
+    return at
   }
 
-  /** Drops the slices that start before `start`. */
-  dropBefore(start: number, aggregate: AnyAggregate<unknown, unknown>): void {
-    const count = this.indexFrom(start)
-    if (count === 0) return
-    if (this.border !== undefined && aggregate.deduct !== undefined) {
-      this.deductUntil(start, this.border, aggregate)
-      this.oldest = Math.max(this.oldest, start)
+  /** Drops the first `count` slices. */
+  drop(count: number, aggregate: AnyAggregate<unknown, unknown>): void {
+    const { starts, accumulators } = this
+    const left = starts.length - count
+    const next = left > 0 ? starts[count]! : Number.POSITIVE_INFINITY
+    if (this.border !== undefined && aggregate.deduct !== undefined && !this.inexact) {
+      this.deductUntil(next, this.border, aggregate)
     }
-    this.slices.splice(0, count)
+    for (let i = 0; i < left; i++) {
+      starts[i] = starts[i + count]!
+      accumulators[i] = accumulators[i + count]
+    }
+    // Faster than to set their lengths.
+    for (let i = 0; i < count; i++) {
+      starts.pop()
+      accumulators.pop()
+    }
   }
 
-  /** The result of the window from `start` to `end`; undefined where it has no slice. */
-  slideTo<R>(start: number, end: number, aggregate: AnyAggregate<unknown, R>): { value: R } | undefined {
-    const first = this.firstFrom(start)
-    if (first === undefined || first.start >= end) {
+  /** The result of the window from `start` to `end`, or NOTHING. */
+  slideTo<R>(start: number, end: number, aggregate: AnyAggregate<unknown, R>): R | typeof NOTHING {
+    const { starts } = this
+    const first = this.indexFrom(start)
+    if (first === starts.length || starts[first]! >= end) {
       this.forget()
-      return undefined
+      return NOTHING
     }
-    const next = this.firstFrom(first.start + 1)
     // One slice alone needs no combination, and keeps none.
-    if (next === undefined || next.start >= end) {
+    if (first + 1 === starts.length || starts[first + 1]! >= end) {
       this.forget()
-      return { value: aggregate.finish(first.accumulator) }
+      return aggregate.finish(this.accumulators[first])
     }
-    const total =
-      aggregate.deduct === undefined ? this.withSuffixes(start, end, aggregate) : this.withDeduct(start, end, aggregate)
-    this.oldest = start
-    return { value: aggregate.finish(total) }
+    if (aggregate.deduct !== undefined && !this.inexact) {
+      return aggregate.finish(this.withDeduct(start, end, first, aggregate))
+    }
+    return aggregate.finish(this.withSuffixes(start, end, first, aggregate))
   }
 
   /** The same without use of, or change to, what slides. */
-  combined<R>(start: number, end: number, aggregate: AnyAggregate<unknown, R>): { value: R } | undefined {
+  combined<R>(start: number, end: number, aggregate: AnyAggregate<unknown, R>): R | typeof NOTHING {
     const first = this.indexFrom(start)
-    if (first === this.slices.length || this.slices[first]!.start >= end) return undefined
-    return { value: aggregate.finish(this.combineRange(first, end, aggregate)) }
+    if (first === this.starts.length || this.starts[first]! >= end) return NOTHING
+    return aggregate.finish(this.combineRange(first, end, aggregate))
   }
 
   private combineRange(from: number, end: number, aggregate: AnyAggregate<unknown, unknown>): unknown {
+    const { starts, accumulators } = this
     let total = aggregate.create()
-    for (let i = from; i < this.slices.length && this.slices[i]!.start < end; i++) {
-      total = aggregate.combine(total, this.slices[i]!.accumulator)
-    }
+    for (let i = from; i < starts.length && starts[i]! < end; i++) total = aggregate.combine(total, accumulators[i])
     return total
   }
 
-  private withDeduct(start: number, end: number, aggregate: AnyAggregate<unknown, unknown>): unknown {
-    const { slices } = this
-    if (this.border === undefined || this.oldest > start) {
-      this.running = this.combineRange(this.indexFrom(start), end, aggregate)
+  private withDeduct(start: number, end: number, first: number, aggregate: AnyAggregate<unknown, unknown>): unknown {
+    const { starts, accumulators } = this
+    if (this.border !== undefined) this.deductUntil(start, this.border, aggregate)
+    // What could not be deducted has ended the running combination.
+    if (this.inexact) return this.withSuffixes(start, end, first, aggregate)
+    if (this.border === undefined) {
+      this.running = this.combineRange(first, end, aggregate)
     } else {
-      this.deductUntil(start, this.border, aggregate)
-      for (let i = this.indexFrom(Math.max(start, this.border + 1)); i < slices.length && slices[i]!.start < end; i++) {
-        this.running = aggregate.combine(this.running, slices[i]!.accumulator)
+      for (let i = this.indexFrom(this.border + 1); i < starts.length && starts[i]! < end; i++) {
+        this.running = aggregate.combine(this.running, accumulators[i])
       }
     }
     this.border = end - 1
+    this.oldest = start
     return this.running
   }
 
+  /** Takes the slices before `start` out of the running combination; forgets it where that cannot be done exactly. */
   private deductUntil(start: number, border: number, aggregate: AnyAggregate<unknown, unknown>): void {
-    const { slices } = this
-    for (let i = this.indexFrom(this.oldest); i < slices.length && slices[i]!.start < start; i++) {
-      if (slices[i]!.start <= border) this.running = aggregate.deduct!(this.running, slices[i]!.accumulator)
+    const { starts, accumulators } = this
+    if (this.oldest >= start) return
+    for (let i = 0; i < starts.length && starts[i]! < start && starts[i]! <= border; i++) {
+      if (starts[i]! < this.oldest) continue
+      this.running = aggregate.deduct!(this.running, accumulators[i])
+      if (this.running === undefined) {
+        this.inexact = true
+        this.forget()
+        return
+      }
     }
+    this.oldest = start
   }
 
-  private withSuffixes(start: number, end: number, aggregate: AnyAggregate<unknown, unknown>): unknown {
-    const { slices, suffixes } = this
+  private withSuffixes(start: number, end: number, first: number, aggregate: AnyAggregate<unknown, unknown>): unknown {
+    const { starts, accumulators } = this
+    this.suffixes ??= []
+    const { suffixes } = this
     while (suffixes.length > 0 && suffixes[suffixes.length - 1]!.start < start) suffixes.pop()
     if (this.border === undefined || (suffixes.length === 0 && this.oldest < start)) {
-      // All suffixes are used up, and what came since has to become some.
-      this.border = end - 1
-      this.recent = undefined
-      const from = this.indexFrom(start)
-      let last = from
-      while (last < slices.length && slices[last]!.start < end) last++
-      let after: unknown
-      for (let i = last - 1; i >= from; i--) {
-        let accumulator = aggregate.combine(aggregate.create(), slices[i]!.accumulator)
-        if (i < last - 1) accumulator = aggregate.combine(accumulator, after)
-        suffixes.push({ start: slices[i]!.start, accumulator })
-        after = accumulator
-      }
-      return after
+      this.oldest = start
+      return this.renew(end, first, aggregate)
     }
-    for (let i = this.indexFrom(this.border + 1); i < slices.length && slices[i]!.start < end; i++) {
-      this.recent = aggregate.combine(this.recent ?? aggregate.create(), slices[i]!.accumulator)
+    for (let i = this.indexFrom(this.border + 1); i < starts.length && starts[i]! < end; i++) {
+      this.recent = aggregate.combine(this.recent ?? aggregate.create(), accumulators[i])
     }
     this.border = end - 1
+    this.oldest = start
     if (suffixes.length === 0) return this.recent
     const top = suffixes[suffixes.length - 1]!.accumulator
     if (this.recent === undefined) return top
     return aggregate.combine(aggregate.combine(aggregate.create(), top), this.recent)
   }
 
-  private indexFrom(start: number): number {
-    const { slices } = this
-    let at = 0
-    while (at < slices.length && slices[at]!.start < start) at++
-    return at
+  /** All suffixes are used up, and what came since becomes some. */
+  private renew(end: number, first: number, aggregate: AnyAggregate<unknown, unknown>): unknown {
+    const { starts, accumulators } = this
+    const suffixes: Suffix[] = []
+    this.suffixes = suffixes
+    this.border = end - 1
+    this.recent = undefined
+    let last = first
+    while (last < starts.length && starts[last]! < end) last++
+    let after: unknown
+    for (let i = last - 1; i >= first; i--) {
+      let accumulator = aggregate.combine(aggregate.create(), accumulators[i])
+      if (i < last - 1) accumulator = aggregate.combine(accumulator, after)
+      suffixes.push({ start: starts[i]!, accumulator })
+      after = accumulator
+    }
+    return after
   }
 
   private forget(): void {
     this.border = undefined
-    this.running = this.recent = undefined
-    if (this.suffixes.length > 0) this.suffixes = []
+    this.running = this.recent = this.suffixes = undefined
   }
+}
+
+interface Suffix {
+  readonly start: number
+  readonly accumulator: unknown
 }

@@ -5,12 +5,13 @@ import type { Item, StreamEvent, Watermark } from '../event'
 import type { TimeWindows } from './definition'
 import { Grid } from './grid'
 import { type WindowResult, type WindowSettings, WindowStage } from './result'
-import { KeySlices } from './slices'
+import { KeySlices, NOTHING } from './slices'
 
 /** Tumbling and sliding windows: an item costs one `accumulate`, whatever the number of windows that it is in. */
 export class TimeWindowStage<T, R, K> extends WindowStage<T, R, K> {
   private readonly grid: Grid
   private readonly keys = new Map<K, KeySlices<K>>()
+  private readonly tellsEarly: boolean
   /** The end of the first window that has items and is not due yet. */
   private nextEnd = Number.POSITIVE_INFINITY
   /** When slices can next be dropped. */
@@ -24,6 +25,7 @@ export class TimeWindowStage<T, R, K> extends WindowStage<T, R, K> {
   ) {
     super(aggregate, settings, out)
     this.grid = new Grid(definition)
+    this.tellsEarly = settings.early !== undefined
   }
 
   protected onItem(item: Item<T, K>): void {
@@ -35,16 +37,17 @@ export class TimeWindowStage<T, R, K> extends WindowStage<T, R, K> {
     }
     let state = this.keys.get(item.key)
     if (state === undefined) state = this.open(item.key)
-    let slice = state.find(start)
-    if (slice === undefined) {
-      slice = { start, accumulator: aggregate.create(), fresh: false }
-      state.insert(slice)
+    let at = state.find(start)
+    if (at < 0) {
+      at = state.insert(start, aggregate.create())
       this.expect(start)
     }
-    slice.accumulator = aggregate.accumulate(slice.accumulator, item.value)
+    const { accumulators } = state
+    accumulators[at] = aggregate.accumulate(accumulators[at], item.value)
     state.changed(start)
-    if (this.settings.early !== undefined) {
-      slice.fresh = true
+    if (this.tellsEarly) {
+      state.fresh ??= new Set()
+      state.fresh.add(start)
       this.expectEarly()
     }
     if (watermark >= start + grid.slice) this.correct(state, start)
@@ -60,16 +63,18 @@ export class TimeWindowStage<T, R, K> extends WindowStage<T, R, K> {
   protected sendEarly(): void {
     const { grid, aggregate } = this
     for (const state of this.keys.values()) {
+      const { fresh } = state
+      if (fresh === undefined) continue
+      state.fresh = undefined
       let sent = Number.NEGATIVE_INFINITY
-      for (const slice of state.slices) {
-        if (!slice.fresh) continue
-        slice.fresh = false
-        const last = grid.lastEnd(slice.start)
-        const from = Math.max(grid.firstEnd(slice.start), sent + grid.slide)
+      for (const slice of state.starts) {
+        if (!fresh.has(slice)) continue
+        const last = grid.lastEnd(slice)
+        const from = Math.max(grid.firstEnd(slice), sent + grid.slide)
         for (let end = Math.max(from, this.firstOpenEnd()); end <= last; end += grid.slide) {
           const start = end - grid.size
           const result = state.combined(start, end, aggregate)
-          if (result) this.send({ key: state.key, start, end, value: result.value, kind: 'early' }, end - 1)
+          if (result !== NOTHING) this.send({ key: state.key, start, end, value: result, kind: 'early' }, end - 1)
           sent = end
         }
       }
@@ -99,19 +104,26 @@ export class TimeWindowStage<T, R, K> extends WindowStage<T, R, K> {
     return this.watermark === Number.NEGATIVE_INFINITY ? this.watermark : this.grid.endAfter(this.watermark)
   }
 
-  /** Sends the results of the windows that end at `end`, and finds the end that is next. */
+  /** Sends the results of the windows that end at `end`, finds the end that is next, and drops what is of no more use. */
   private close(end: number): void {
     const { grid, aggregate } = this
+    const { lateness } = this.settings
     const start = end - grid.size
     const nextStart = start + grid.slide
-    let nextEnd = Number.POSITIVE_INFINITY
+    const open = grid.firstOpen(Math.min(end, this.watermark - lateness))
+    let next = Number.POSITIVE_INFINITY
+    let oldest = Number.POSITIVE_INFINITY
     for (const state of this.keys.values()) {
       const result = state.slideTo(start, end, aggregate)
-      if (result) this.send({ key: state.key, start, end, value: result.value, kind: 'final' }, end - 1)
-      const slice = state.firstFrom(nextStart)
-      if (slice !== undefined) nextEnd = Math.min(nextEnd, Math.max(end + grid.slide, grid.firstEnd(slice.start)))
+      if (result !== NOTHING) this.send({ key: state.key, start, end, value: result, kind: 'final' }, end - 1)
+      const { starts } = state
+      const at = state.indexFrom(nextStart)
+      if (at < starts.length && starts[at]! < next) next = starts[at]!
+      const first = this.trim(state, open)
+      if (first < oldest) oldest = first
     }
-    this.nextEnd = nextEnd
+    this.nextEnd = Math.max(end + grid.slide, grid.firstEnd(next))
+    this.nextDrop = grid.lastEnd(oldest) + lateness
   }
 
   /** A late item, but not too late: the windows that had closed without it are told again. */
@@ -122,29 +134,29 @@ export class TimeWindowStage<T, R, K> extends WindowStage<T, R, K> {
     for (let end = grid.firstEnd(slice); end <= last; end += grid.slide) {
       if (end + lateness <= watermark) continue
       const start = end - grid.size
-      const result = state.combined(start, end, aggregate)!
-      this.send({ key: state.key, start, end, value: result.value, kind: 'late' }, end - 1)
+      const result = state.combined(start, end, aggregate)
+      if (result !== NOTHING) this.send({ key: state.key, start, end, value: result, kind: 'late' }, end - 1)
     }
   }
 
   private drop(): void {
-    const { grid } = this
     const { lateness } = this.settings
-    // A slice whose last window ends at or before this is of no more use.
-    const border = this.watermark - lateness
-    let next = Number.POSITIVE_INFINITY
-    for (const state of this.keys.values()) {
-      const { slices } = state
-      let at = 0
-      while (at < slices.length && grid.lastEnd(slices[at]!.start) <= border) at++
-      if (at === slices.length) {
-        this.keys.delete(state.key)
-        continue
-      }
-      if (at > 0) state.dropBefore(slices[at]!.start, this.aggregate)
-      next = Math.min(next, grid.lastEnd(slices[0]!.start) + lateness)
+    const open = this.grid.firstOpen(this.watermark - lateness)
+    let oldest = Number.POSITIVE_INFINITY
+    for (const state of this.keys.values()) oldest = Math.min(oldest, this.trim(state, open))
+    this.nextDrop = this.grid.lastEnd(oldest) + lateness
+  }
+
+  /** Drops the slices before `open`, or the key where it has no others; returns the start of the oldest that is left. */
+  private trim(state: KeySlices<K>, open: number): number {
+    const { starts } = state
+    const count = state.indexFrom(open)
+    if (count === starts.length) {
+      this.keys.delete(state.key)
+      return Number.POSITIVE_INFINITY
     }
-    this.nextDrop = next
+    if (count > 0) state.drop(count, this.aggregate)
+    return starts[0]!
   }
 
   protected override dispose(): void {

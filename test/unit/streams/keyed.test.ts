@@ -7,6 +7,7 @@ import {
   keyBy,
   mapKeyed,
   memoryState,
+  type Rolled,
   rolling,
   sum,
   timestampBy,
@@ -16,7 +17,7 @@ import { TestSink, VirtualClock } from '../../../lib/testing'
 
 type Sale = readonly [key: string, at: number, price: number]
 
-function rollingSums(sales: Sale[], options?: KeyedOptions<string, unknown>): number[] {
+function rollingSums(sales: Sale[], options?: KeyedOptions<string, Rolled>): number[] {
   const sink = new TestSink<number>().drain(
     from(sales).pipe(
       timestampBy(([, at]) => at),
@@ -166,7 +167,7 @@ describe('operators with keyed state', () => {
   })
 
   it('options are checked up front', () => {
-    const wrong = { ttl: -1, maxKeys: 0, overflow: 'drop' } as unknown as KeyedOptions<string, unknown>
+    const wrong = { ttl: -1, maxKeys: 0, overflow: 'drop' } as unknown as KeyedOptions<string, Rolled>
     assert.throws(
       () => rolling(sum(), wrong),
       (error: { problems: string[] }) => error.problems.length === 3,
