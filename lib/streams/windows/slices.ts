@@ -12,6 +12,9 @@ export const NOTHING = Symbol('nothing')
  * slice leaves by dropping a suffix. Either way a slice is combined a fixed number of times, however many windows it is in.
  */
 export class KeySlices<K> {
+  /** How many slices there are, and the start of the last one: most items need not look at the lists to find theirs. */
+  private size = 0
+  private newest = 0
   /** The start of each slice. */
   readonly starts: number[] = []
   readonly accumulators: unknown[] = []
@@ -32,6 +35,8 @@ export class KeySlices<K> {
 
   /** The place of the slice that starts at `start`, or -1. */
   find(start: number): number {
+    if (this.size === 0 || start > this.newest) return -1
+    if (start === this.newest) return this.size - 1
     const { starts } = this
     for (let i = starts.length - 1; i >= 0; i--) {
       const one = starts[i]!
@@ -43,9 +48,10 @@ export class KeySlices<K> {
   /** Adds a slice, and returns its place. */
   insert(start: number, accumulator: unknown): number {
     const { starts, accumulators } = this
-    let at = starts.length
-    while (at > 0 && starts[at - 1]! > start) at--
+    let at = this.size++
+    if (at > 0 && start < this.newest) while (at > 0 && starts[at - 1]! > start) at--
     if (at === starts.length) {
+      this.newest = start
       starts.push(start)
       accumulators.push(accumulator)
     } else {
@@ -80,6 +86,7 @@ export class KeySlices<K> {
       starts[i] = starts[i + count]!
       accumulators[i] = accumulators[i + count]
     }
+    this.size = left
     // Faster than to set their lengths.
     for (let i = 0; i < count; i++) {
       starts.pop()

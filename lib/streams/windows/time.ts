@@ -119,7 +119,7 @@ export class TimeWindowStage<T, R, K> extends WindowStage<T, R, K> {
       const { starts } = state
       const at = state.indexFrom(nextStart)
       if (at < starts.length && starts[at]! < next) next = starts[at]!
-      const first = this.trim(state, open)
+      const first = this.trim(state, open === nextStart ? at : state.indexFrom(open))
       if (first < oldest) oldest = first
     }
     this.nextEnd = Math.max(end + grid.slide, grid.firstEnd(next))
@@ -143,14 +143,15 @@ export class TimeWindowStage<T, R, K> extends WindowStage<T, R, K> {
     const { lateness } = this.settings
     const open = this.grid.firstOpen(this.watermark - lateness)
     let oldest = Number.POSITIVE_INFINITY
-    for (const state of this.keys.values()) oldest = Math.min(oldest, this.trim(state, open))
+    for (const state of this.keys.values()) {
+      oldest = Math.min(oldest, this.trim(state, state.indexFrom(open)))
+    }
     this.nextDrop = this.grid.lastEnd(oldest) + lateness
   }
 
-  /** Drops the slices before `open`, or the key where it has no others; returns the start of the oldest that is left. */
-  private trim(state: KeySlices<K>, open: number): number {
+  /** Drops the first `count` slices, or the key where it has no others; returns the start of the oldest that is left. */
+  private trim(state: KeySlices<K>, count: number): number {
     const { starts } = state
-    const count = state.indexFrom(open)
     if (count === starts.length) {
       this.keys.delete(state.key)
       return Number.POSITIVE_INFINITY
