@@ -1,6 +1,7 @@
 """What handlers may import from rxjs-python.
 
 ``BigInt``: a JavaScript BigInt arrives as one, and a ``BigInt`` in a result goes back as one.
+``KeyedState``: a value for each key, with a time to live and a limit to the number of keys.
 ``Interrupted``: raised inside a handler whose call was aborted or timed out.
 The error classes are those that the caller in JavaScript sees when a result cannot be used.
 """
@@ -15,14 +16,17 @@ from ._errors import (
     ResultLengthError,
     ResultTypeError,
 )
+from ._state import KeyedState, StateFullError
 from ._types import BigInt
 
 __all__ = [
     "BigInt",
     "HandlerError",
     "Interrupted",
+    "KeyedState",
     "ResultEncodeError",
     "ResultError",
     "ResultLengthError",
     "ResultTypeError",
+    "StateFullError",
 ]
