@@ -2,17 +2,18 @@ import { defineConfig } from 'tsup'
 
 /**
  * The implementation exists once, as CommonJS: the default pool, the gates and the error classes must be the same for
- * `import` and for `require`. scripts/build-dist.mjs adds the ES module entry, a thin wrapper around it.
+ * `import` and for `require`, and for all entries of the package. scripts/build-dist.mjs adds the entries, thin wrappers
+ * around it.
  */
 export default defineConfig({
-  entry: ['lib/index.ts'],
+  entry: { main: 'lib/main.ts' },
   outDir: 'dist',
   format: ['cjs'],
   outExtension: () => ({ js: '.cjs' }),
   target: 'node20',
   platform: 'node',
   tsconfig: 'tsconfig.build.json',
-  dts: true,
+  dts: { entry: { index: 'lib/index.ts', streams: 'lib/streams/index.ts', testing: 'lib/testing.ts' } },
   sourcemap: true,
   clean: true,
 })

@@ -1,12 +1,13 @@
-/** `npm run show -- core` and its like: measures what the package promises and says for each line whether it holds. */
+/** `npm run show -- core` and the like: measures what the package promises and says for each line whether it holds. */
 import { parseArgs } from 'node:util'
 import { preparePython } from './harness/environment'
 import { packageProblem } from './harness/package'
 import { core } from './show/core'
 import { isolation } from './show/isolation'
 import type { Outcome, Probe, Report, ShowContext } from './show/line'
+import { streams } from './show/streams'
 
-const REPORTS: readonly Report[] = [core, isolation]
+const REPORTS: readonly Report[] = [core, isolation, streams]
 
 const HELP = `npm run show -- ${REPORTS.map(({ name }) => name).join('|')} [options]
 

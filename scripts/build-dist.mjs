@@ -10,16 +10,21 @@ const tsup = require.resolve('tsup/dist/cli-default.js')
 const built = spawnSync(process.execPath, [tsup, '--silent'], { cwd: root, stdio: 'inherit' })
 if (built.status !== 0) process.exit(built.status ?? 1)
 
-// tsup names the types after the package's type, not after the file they belong to.
-renameSync(join(root, 'dist', 'index.d.ts'), join(root, 'dist', 'index.d.cts'))
-
-const names = Object.keys(require(join(root, 'dist', 'index.cjs'))).sort()
-const wrapper = [
-  '// A wrapper: `import` and `require` share one implementation, so there is one default pool and one set of classes.',
-  "import implementation from './index.cjs'",
-  '',
-  ...names.map((name) => `export const ${name} = implementation.${name}`),
-  '',
-].join('\n')
-writeFileSync(join(root, 'dist', 'index.mjs'), wrapper)
-writeFileSync(join(root, 'dist', 'index.d.mts'), "export * from './index.cjs'\n")
+const main = require(join(root, 'dist', 'main.cjs'))
+for (const entry of ['index', 'streams', 'testing']) {
+  const path = (ending) => join(root, 'dist', `${entry}.${ending}`)
+  // tsup names the types after the package's type, not after the file they belong to.
+  renameSync(path('d.ts'), path('d.cts'))
+  const names = Object.keys(main[entry]).sort()
+  const assigned = names.map((name) => `exports.${name} = main.${name}`)
+  writeFileSync(path('cjs'), `'use strict'\nconst main = require('./main.cjs').${entry}\n${assigned.join('\n')}\n`)
+  const wrapper = [
+    '// A wrapper: `import` and `require` share one implementation, so there is one default pool and one set of classes.',
+    `import implementation from './${entry}.cjs'`,
+    '',
+    ...names.map((name) => `export const ${name} = implementation.${name}`),
+    '',
+  ].join('\n')
+  writeFileSync(path('mjs'), wrapper)
+  writeFileSync(path('d.mts'), `export * from './${entry}.cjs'\n`)
+}

@@ -2,6 +2,7 @@
 
 ``host``: calls functions of the JavaScript program (``from rxjs_python import host``).
 ``BigInt``: a JavaScript BigInt arrives as one, and a ``BigInt`` in a result goes back as one.
+``KeyedState``: a value for each key, with a time to live and a limit to the number of keys.
 ``Interrupted``: raised inside a handler whose call was aborted or timed out.
 The error classes are those that the caller in JavaScript sees when a result cannot be used.
 """
@@ -16,14 +17,17 @@ from ._errors import (
     ResultLengthError,
     ResultTypeError,
 )
+from ._state import KeyedState, StateFullError
 from ._types import BigInt
 
 __all__ = [
     "BigInt",
     "HandlerError",
     "Interrupted",
+    "KeyedState",
     "ResultEncodeError",
     "ResultError",
     "ResultLengthError",
     "ResultTypeError",
+    "StateFullError",
 ]
