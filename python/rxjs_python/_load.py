@@ -23,17 +23,22 @@ DEFAULT_FUNCTION = "handle"
 # between. Nothing is imported while it is held.
 _path_lock = RLock()
 
+# For each folder on sys.path that is a host's: the packages that were loaded before it came there.
+# Those that came after go with the last host that has the folder.
+_before: dict[str, set[str]] = {}
+
 
 class Loader:
     """Loads handlers for one Host and remembers what it brought into the runtime."""
 
     def __init__(self, folders: list[str]) -> None:
         self.folders = [os.path.abspath(folder) for folder in folders]
-        self._before = {name.partition(".")[0] for name in list(sys.modules)}
         self._files: dict[str, str] = {}
         self._file_folders: list[str] = []
         self.inline = _inline.InlineSources()
         with _path_lock:
+            for folder in self.folders:
+                _note_before(folder)
             sys.path[0:0] = self.folders
         _look_again()
 
@@ -63,7 +68,7 @@ class Loader:
         for name in self._files.values():
             sys.modules.pop(name, None)
         self.inline.close()
-        _forget(self.folders + self._file_folders, self._before)
+        _forget(self.folders + self._file_folders)
         _look_again()
 
     def _load_module(self, name: str) -> ModuleType:
@@ -164,9 +169,15 @@ class Loader:
         # Last in line from now on: imports inside of functions still find the file's neighbours.
         with _path_lock:
             if folder not in sys.path:
+                _note_before(folder)
                 sys.path.append(folder)
                 self._file_folders.append(folder)
         return module
+
+
+def _note_before(folder: str) -> None:
+    if folder not in sys.path:
+        _before[folder] = {name.partition(".")[0] for name in list(sys.modules)}
 
 
 def _leave_path(folder: str) -> None:
@@ -250,18 +261,23 @@ def _file_module_name(full: str, stem: str) -> str:
     return name
 
 
-def _forget(folders: list[str], before: set[str]) -> None:
+def _forget(folders: list[str]) -> None:
     """Drops the modules that came from `folders`, so that the next Host here starts afresh.
 
-    Kept: what was loaded earlier, what another Host's folders still hold, and packages with
+    Kept: what was loaded before the folder came, what another Host's folders still hold, and packages with
     compiled parts, since those cannot be loaded a second time into one interpreter.
     """
-    gone = {os.path.realpath(folder) for folder in folders if folder not in sys.path}
+    gone: dict[str, set[str]] = {}
+    with _path_lock:
+        for folder in folders:
+            if folder not in sys.path:
+                gone[os.path.realpath(folder)] = _before.pop(folder, set())
     families: dict[str, list[str]] = {}
     for name in list(sys.modules):
         families.setdefault(name.partition(".")[0], []).append(name)
     for top, names in families.items():
-        if top in before or _home(sys.modules.get(top)) not in gone:
+        before = gone.get(_home(sys.modules.get(top)) or "")
+        if before is None or top in before:
             continue
         if not any(_is_compiled(sys.modules.get(name)) for name in names):
             for name in names:

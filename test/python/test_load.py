@@ -113,6 +113,21 @@ class LoadModule(HostCase):
         path = os.path.join(self.folder, "two", "twin.py")
         self.assertEqual(self.open(second, {"kind": "file", "file": path})([1]), ["two"])
 
+    def test_the_last_of_several_hosts_with_a_folder_takes_its_modules_along(self) -> None:
+        self.write(
+            "counter.py", "calls = []\ndef handle(batch): calls.append(1); return [len(calls)]\n"
+        )
+        spec = {**MODULE, "module": "counter"}
+        first = self.host(self.folder)
+        self.assertEqual(self.open(first, spec)([1]), [1])
+        second = self.host(self.folder)  # the module is loaded already when this one comes
+        self.assertEqual(self.open(second, spec)([1]), [2])
+        first.close()
+        self.assertEqual(self.open(second, spec)([1]), [3])
+        second.close()
+        self.assertNotIn("counter", sys.modules)
+        self.assertEqual(self.open(self.host(self.folder), spec)([1]), [1])
+
 
 class LoadFile(HostCase):
     def test_a_file_is_loaded_once_with_its_neighbours(self) -> None:
