@@ -264,8 +264,8 @@ def _file_module_name(full: str, stem: str) -> str:
 def _forget(folders: list[str]) -> None:
     """Drops the modules that came from `folders`, so that the next Host here starts afresh.
 
-    Kept: what was loaded before the folder came, what another Host's folders still hold, and packages with
-    compiled parts, since those cannot be loaded a second time into one interpreter.
+    Kept: what was loaded before the folder came, what another Host's folders still hold, and
+    packages with compiled parts, since those cannot be loaded a second time into one interpreter.
     """
     gone: dict[str, set[str]] = {}
     with _path_lock:
