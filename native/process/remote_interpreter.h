@@ -44,6 +44,7 @@ class RemoteInterpreter final : public RemoteSeat,
     bool flies = false;  // begun, and others may run beside it
   };
   static constexpr double kUnknown = 1e18;  // then no call is taken for a quick one
+  static constexpr int kBehind = 2;         // milliseconds that calls wait behind one that runs
   static constexpr double kOldShare = 0.8;  // of the average in the next one
   // Why a process ended.
   enum class Cause { kItself, kStuck, kBroken, kLeaving };
