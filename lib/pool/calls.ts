@@ -238,12 +238,17 @@ export class PoolCalls {
     return { seat: this.native.start(call.number), ready: call.promise }
   }
 
-  /** Lets an interpreter go; resolves when it has gone. Not a call that anything waits for by itself. */
+  /** Lets an interpreter go; resolves when it has gone. That alone does not keep the process: see `holding`. */
   stop(seat: number): Promise<unknown> {
     const call = new PendingCall(undefined, undefined, undefined, () => {})
     call.number = this.channel.add(call)
     this.native.stop(seat, call.number)
     return call.promise
+  }
+
+  /** The process stays alive until the promise is settled. */
+  holding<T>(promise: Promise<T>): Promise<T> {
+    return this.channel.holding(promise)
   }
 
   takeHandlerId(): number {

@@ -108,6 +108,16 @@ export class Channel {
     if (--this.awaited === 0) this.native.unref()
   }
 
+  /** The process stays alive until the promise is settled. */
+  async holding<T>(promise: Promise<T>): Promise<T> {
+    this.await()
+    try {
+      return await promise
+    } finally {
+      this.unawait()
+    }
+  }
+
   register(receiver: OutputReceiver): number {
     const id = this.nextPool++
     this.receivers.set(id, receiver)

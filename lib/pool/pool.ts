@@ -336,13 +336,7 @@ export class PythonPool extends EventEmitter<PoolEvents> implements AsyncDisposa
   private async leave(): Promise<void> {
     this.shut()
     await this.calls.drained()
-    const stopped = this.release()
-    this.channel.await()
-    try {
-      await stopped
-    } finally {
-      this.channel.unawait()
-    }
+    await this.channel.holding(this.release())
   }
 
   /** Refuses further calls. */

@@ -175,7 +175,8 @@ export class Seats {
       if (this.calls.closed) throw new PoolClosedError()
       return seat
     } catch (error) {
-      if (this.started.has(seat)) await this.stop(seat)
+      // Whoever opens a pool waits for this, and has nothing else that keeps the process.
+      if (this.started.has(seat)) await this.calls.holding(this.stop(seat))
       throw error
     }
   }
