@@ -135,13 +135,18 @@ for (const { title, isolation, size } of POOLS) {
     })
 
     it('a handler that is stopped may clean up', async () => {
+      // An interpreter of another test's pool that is stuck for good keeps the module, and its count.
+      const cleaned = async () => {
+        const counts = Array.from({ length: 4 * size }, () => handler('count_cleaned').call([1]))
+        return Math.max(...(await Promise.all(counts)).flat())
+      }
+      const before = await cleaned()
       const controller = new AbortController()
       const { call } = await started('tidy', 1, { signal: controller.signal })
       controller.abort()
       await assert.rejects(call, { code: 'ERR_ABORTED' })
       await allFree()
-      const counts = await Promise.all(Array.from({ length: 4 * size }, () => handler('count_cleaned').call([1])))
-      assert.equal(Math.max(...counts.flat()), 1)
+      assert.equal(await cleaned(), before + 1)
     })
 
     it('unsubscribing stops what runs and takes back what waits', async () => {
