@@ -3,6 +3,9 @@
 const { writeFileSync } = require('node:fs')
 const { reporters } = require('mocha')
 
+/** Milliseconds that the process has to end by itself after the last test. */
+const LEAVE_TIME = 30_000
+
 const Base = process.env.RXJS_PYTHON_TEST_REPORTER === 'dot' ? reporters.Dot : reporters.Spec
 
 module.exports = class Totals extends Base {
@@ -11,6 +14,10 @@ module.exports = class Totals extends Base {
     runner.once('end', () => {
       const { passes, failures, pending } = this.stats
       writeFileSync(process.env.RXJS_PYTHON_TEST_TOTALS, JSON.stringify({ passes, failures, pending }))
+      setTimeout(() => {
+        console.error(`The tests have ended, and ${LEAVE_TIME / 1000} s later something still keeps the process.`)
+        process.exit(1)
+      }, LEAVE_TIME).unref()
     })
   }
 }

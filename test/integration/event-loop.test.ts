@@ -23,9 +23,12 @@ async function worstDelay(work: () => Promise<unknown>): Promise<number> {
     last = now
   }
   const timer = setInterval(tick, 1)
-  await work()
-  tick()
-  clearInterval(timer)
+  try {
+    await work()
+    tick()
+  } finally {
+    clearInterval(timer)
+  }
   return worst
 }
 
@@ -51,7 +54,8 @@ for (const isolation of ['shared', 'namespace', 'process'] as const) {
     /** Does something again and again while Python holds on, and checks what that cost the event loop. */
     async function whileHeld(act: () => unknown): Promise<void> {
       let shortest = 0
-      const delay = await worstDelay(async () => {
+      let together = false
+      const once = async () => {
         let held = true
         const holding = Promise.all(Array.from({ length: SIZE }, () => hold.call([1]))).finally(() => {
           held = false
@@ -62,10 +66,14 @@ for (const isolation of ['shared', 'namespace', 'process'] as const) {
           await pause(5)
         }
         const results = (await holding).flat()
-        assert.equal(new Set(results.map(([thread]) => thread)).size, SIZE, 'every interpreter was held')
+        together = new Set(results.map(([thread]) => thread)).size === SIZE
         shortest = Math.min(...results.map(([, seconds]) => seconds * 1000))
         await Promise.all(acts)
-      })
+      }
+      let delay = 0
+      // One interpreter may take the work of another that has not come to its turn at the GIL.
+      for (let attempt = 0; attempt < 5 && !together; attempt++) delay = await worstDelay(once)
+      assert.ok(together, 'not every interpreter was held')
       assert.ok(shortest > 100, `Python held its GIL for ${shortest} ms only`)
       assert.ok(delay < shortest * SHARE, `a timer was ${delay} ms late while Python held its GIL for ${shortest} ms`)
     }
