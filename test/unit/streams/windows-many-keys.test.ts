@@ -33,7 +33,7 @@ function readingsOf(all: { gap: number; first: number; keys: number; value: numb
 }
 
 /** Each window of each key, from all readings. */
-function expected(readings: readonly Reading[], size: number, slide: number, valueOf: (list: Reading[]) => unknown) {
+function expected(readings: readonly Reading[], size: number, slide: number, inOne: (list: Reading[]) => unknown) {
   const windows = new Map<string, Reading[]>()
   for (const reading of readings) {
     const last = Math.floor(reading.time / slide) * slide
@@ -44,7 +44,7 @@ function expected(readings: readonly Reading[], size: number, slide: number, val
       else list.push(reading)
     }
   }
-  return [...windows].map(([name, list]) => `${name} ${valueOf(list)}`).sort()
+  return [...windows].map(([name, list]) => `${name} ${inOne(list)}`).sort()
 }
 
 function results(readings: readonly Reading[], slide: number, aggregate: AnyAggregate<Reading, unknown>): string[] {
@@ -73,13 +73,13 @@ describe('windows over many keys that come and go', () => {
       (list) => list.map((one) => one.value).join(),
     ],
   ]
-  for (const [name, aggregate, valueOf] of cases) {
+  for (const [name, aggregate, inOne] of cases) {
     for (const slide of [SLIDE, SIZE]) {
       it(`${name}, ${slide === SIZE ? 'tumbling' : 'sliding'}`, () => {
         fc.assert(
           fc.property(bursts, (all) => {
             const readings = readingsOf(all)
-            assert.deepEqual(results(readings, slide, aggregate), expected(readings, SIZE, slide, valueOf))
+            assert.deepEqual(results(readings, slide, aggregate), expected(readings, SIZE, slide, inOne))
           }),
           { numRuns: 60 },
         )
