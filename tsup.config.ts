@@ -13,7 +13,14 @@ export default defineConfig({
   target: 'node20',
   platform: 'node',
   tsconfig: 'tsconfig.build.json',
-  dts: { entry: { index: 'lib/index.ts', streams: 'lib/streams/index.ts', testing: 'lib/testing.ts' } },
+  dts: {
+    entry: {
+      index: 'lib/index.ts',
+      batch: 'lib/batch/index.ts',
+      streams: 'lib/streams/index.ts',
+      testing: 'lib/testing.ts',
+    },
+  },
   sourcemap: true,
   clean: true,
 })

@@ -1,11 +1,13 @@
 /** What the stream operators promise. */
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { isDeepStrictEqual } from 'node:util'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import fc from 'fast-check'
-import { from, map, mergeMap, tap } from 'rxjs'
+import { from, lastValueFrom, map, tap } from 'rxjs'
 import type { Rolled } from '../../lib/streams'
 import { comparePipeline, pipelineCase } from '../../test/fixtures/streams/pipelines'
 import { packageFolder } from '../harness/paths'
@@ -17,6 +19,10 @@ import { byHand, byOperators, type Sample, type Streams, samples } from './slidi
 /** The operators as users get them. */
 function loadStreams(): Streams {
   return createRequire(join(packageFolder, 'package.json'))('rxjs-python/streams') as Streams
+}
+
+function loadBatch(): typeof import('../../lib/batch') {
+  return createRequire(join(packageFolder, 'package.json'))('rxjs-python/batch')
 }
 
 const PIPELINES = 10_000
@@ -139,9 +145,10 @@ function* texts(lines: number): Generator<string> {
 }
 
 const wordCountProbe: Probe = {
-  lines: [{ name: 'word count over a text stream, its top 10 asked for while it runs', target: 'every answer right' }],
+  lines: [{ name: 'word count over a text file, its top 10 asked for while it runs', target: 'every answer right' }],
   async run({ share }) {
     const { count, keyBy, memoryState, rolling, timestampBy } = loadStreams()
+    const { fromFiles } = loadBatch()
     const lines = Math.max(2_000, Math.round(50_000 * share))
     const store = memoryState<string, Rolled>()
     const counted = new Map<string, number>()
@@ -150,22 +157,28 @@ const wordCountProbe: Probe = {
     let asked = 0
     let right = 0
     let words = 0
+    const folder = await mkdtemp(join(tmpdir(), 'rxjs-python-words-'))
+    const file = join(folder, 'words.txt')
+    await writeFile(file, [...texts(lines)].join('\n'))
     const started = performance.now()
-    from(texts(lines))
-      .pipe(
-        mergeMap((text) => text.split(' ')),
-        tap((word) => counted.set(word, (counted.get(word) ?? 0) + 1)),
-        map((word, index) => ({ word, index })),
-        timestampBy((one) => one.index),
-        keyBy((one) => one.word),
-        rolling(count(), { store: () => store }),
-      )
-      .subscribe((event) => {
-        if (event.kind !== 'item' || ++words % 10_000 !== 0) return
-        asked++
-        const found = [...store.entries()].map(([word, { accumulator }]) => [word, accumulator as number] as const)
-        if (isDeepStrictEqual(top(found), top(counted))) right++
-      })
+    await lastValueFrom(
+      fromFiles(file, { partitionBytes: 256 << 10 })
+        .flatMap((text) => text.split(' '))
+        .toStream()
+        .pipe(
+          tap((word) => counted.set(word, (counted.get(word) ?? 0) + 1)),
+          map((word, index) => ({ word, index })),
+          timestampBy((one) => one.index),
+          keyBy((one) => one.word),
+          rolling(count(), { store: () => store }),
+          tap((event) => {
+            if (event.kind !== 'item' || ++words % 10_000 !== 0) return
+            asked++
+            const found = [...store.entries()].map(([word, { accumulator }]) => [word, accumulator as number] as const)
+            if (isDeepStrictEqual(top(found), top(counted))) right++
+          }),
+        ),
+    ).finally(() => rm(folder, { recursive: true }))
     const seconds = (performance.now() - started) / 1000
     const rate = Math.round(words / seconds).toLocaleString('en')
     const whole = words === lines * WORDS_IN_LINE

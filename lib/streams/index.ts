@@ -14,6 +14,7 @@ export {
   sum,
   type Total,
 } from './aggregates/numbers'
+export { PythonAggregate, type PythonAggregateOptions, pythonAggregate } from './aggregates/python'
 export {
   type DistinctOptions,
   type DistinctState,

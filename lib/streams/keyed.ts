@@ -1,5 +1,6 @@
 import type { Subscriber } from 'rxjs'
 import { type AnyAggregate, checkAggregate } from './aggregates/aggregate'
+import { PythonAggregate, withPython } from './aggregates/python'
 import { StreamChecker } from './check'
 import { type EventOperator, Item, type StreamEvent, type Watermark } from './event'
 import { EventStage, stageOperator } from './stage'
@@ -82,13 +83,26 @@ export interface Rolled {
 
 /** Rolling aggregation: for each item the aggregate of all items of its key so far, itself included. */
 export function rolling<T, R, K = undefined>(
-  aggregate: AnyAggregate<T, R>,
+  aggregate: AnyAggregate<T, R> | PythonAggregate<T, R>,
   options?: KeyedOptions<K, Rolled>,
 ): EventOperator<T, R, K> {
   const check = new StreamChecker('rolling', options, KEYED_KEYS)
-  checkAggregate(check, aggregate)
+  if (!(aggregate instanceof PythonAggregate)) checkAggregate(check, aggregate)
   const settings = checkKeyed(check, options)
   check.done()
+  if (!(aggregate instanceof PythonAggregate)) return rollingOperator(aggregate, settings)
+  return withPython<T, R, R, K>(
+    aggregate,
+    (recorder) => rollingOperator(recorder as AnyAggregate<T, R>, settings),
+    (result) => result,
+    (_, value) => value,
+  )
+}
+
+function rollingOperator<T, R, K>(
+  aggregate: AnyAggregate<T, R>,
+  settings: KeyedSettings<K, Rolled>,
+): EventOperator<T, R, K> {
   const project = (value: T, state: StateOfKey<Rolled>) => {
     const accumulator = aggregate.accumulate(state.get()?.accumulator ?? aggregate.create(), value)
     state.set({ accumulator })

@@ -10,6 +10,7 @@ from __future__ import annotations
 from functools import partial
 
 from . import _async
+from ._aggregate import Programs, is_aggregate
 from ._errors import INIT, HandlerError, ResultTypeError, mark_item
 from ._results import article, as_list, resolve
 
@@ -36,6 +37,8 @@ def shape(target: Any, mode: str, codec: str, seed: Any, loops: _async.Loops) ->
         )
     if mode == "scan":
         return Scan(target, seed, loops)
+    if mode == "map" and call_method(type(target)) is None and is_aggregate(target):
+        return Programs(target)
     call = _awaited(target, codec, loops)
     if mode == "map":
         return call

@@ -15,6 +15,7 @@ import sys
 import threading
 
 from . import _async, _callback, _gil, _interrupt, _logs, _output
+from ._aggregate import is_aggregate
 from ._call import call_method, shape
 from ._convert import from_array, from_buffer, json_default, to_array
 from ._errors import (
@@ -237,7 +238,7 @@ class Host:
         self._initialised[key] = spec["source"] if spec["kind"] == "source" else None
 
     def _instance(self, kind: type, name: str) -> Any:
-        if call_method(kind) is None:
+        if call_method(kind) is None and not is_aggregate(kind):
             raise HandlerError(
                 INIT, f"{name} is a class without __call__(self, batch), so it cannot be a handler"
             )

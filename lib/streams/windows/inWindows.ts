@@ -1,6 +1,7 @@
 import type { OperatorFunction } from 'rxjs'
 import { type Clock, systemClock } from '../../clock'
 import { type AnyAggregate, checkAggregate } from '../aggregates/aggregate'
+import { PythonAggregate, withPython } from '../aggregates/python'
 import { StreamChecker } from '../check'
 import type { Item, StreamEvent } from '../event'
 import { stageOperator } from '../stage'
@@ -36,9 +37,18 @@ const KNOWN = ['lateness', 'late', 'early', 'maxKeys', 'clock']
  */
 export function inWindows<T, R, K = undefined>(
   definition: WindowDefinition,
-  aggregate: AnyAggregate<T, R>,
+  aggregate: AnyAggregate<T, R> | PythonAggregate<T, R>,
   options?: WindowOptions<T, K>,
 ): OperatorFunction<StreamEvent<T, K>, StreamEvent<WindowResult<R, K>, K>> {
+  if (aggregate instanceof PythonAggregate) {
+    const settings = checkWindowOptions('inWindows', definition, options, () => {})
+    return withPython<T, R, WindowResult<R, K>, K>(
+      aggregate,
+      (recorder) => windowOperator(definition, recorder as AnyAggregate<T, R>, settings),
+      (result) => result.value,
+      (result, value) => ({ ...result, value }),
+    )
+  }
   const settings = checkWindowOptions('inWindows', definition, options, (check) => checkAggregate(check, aggregate))
   return windowOperator(definition, aggregate, settings)
 }

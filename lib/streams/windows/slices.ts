@@ -4,8 +4,8 @@ import type { AnyAggregate } from '../aggregates/aggregate'
 export const NOTHING = Symbol('nothing')
 
 /**
- * The slices of one key, oldest first, and the combination of those in the window that slides over them. What belongs to a
- * slice lies in lists side by side: with many keys, what counts is how much memory a window touches.
+ * The slices of one key of count windows, oldest first, and the combination of those in the window that slides over them. What
+ * belongs to a slice lies in lists side by side: with many keys, what counts is how much memory a window touches.
  *
  * With a `deduct` that works there is one running accumulator. Else there are two: `suffixes`, where each entry combines a
  * slice with those after it up to a border, and `recent`, which combines the slices behind that border. The oldest
@@ -18,8 +18,6 @@ export class KeySlices<K> {
   /** The start of each slice. */
   readonly starts: number[] = []
   readonly accumulators: unknown[] = []
-  /** The starts of slices that have changed since the last early result. */
-  fresh: Set<number> | undefined
 
   /** Slices that start up to here are in the running combination; undefined: there is none. */
   private border: number | undefined

@@ -4,17 +4,21 @@ import type { AnyAggregate } from '../aggregates/aggregate'
 import type { Item, StreamEvent, Watermark } from '../event'
 import type { TimeWindows } from './definition'
 import { Grid } from './grid'
+import { NONE, type Pane, Panes } from './panes'
 import { type WindowResult, type WindowSettings, WindowStage } from './result'
-import { KeySlices, NOTHING } from './slices'
+import { RunningWindow } from './running'
 
 /** Tumbling and sliding windows: an item costs one `accumulate`, whatever the number of windows that it is in. */
 export class TimeWindowStage<T, R, K> extends WindowStage<T, R, K> {
   private readonly grid: Grid
-  private readonly keys = new Map<K, KeySlices<K>>()
-  private readonly tellsEarly: boolean
+  private readonly panes: Panes<K>
+  /** Undefined: windows of one pane each. */
+  private readonly running: RunningWindow<K> | undefined
+  /** By place: the starts of panes that have changed since the last early result. */
+  private readonly fresh: Map<number, Set<number>> | undefined
   /** The end of the first window that has items and is not due yet. */
   private nextEnd = Number.POSITIVE_INFINITY
-  /** When slices can next be dropped. */
+  /** When panes can next be dropped. */
   private nextDrop = Number.POSITIVE_INFINITY
 
   constructor(
@@ -25,79 +29,86 @@ export class TimeWindowStage<T, R, K> extends WindowStage<T, R, K> {
   ) {
     super(aggregate, settings, out)
     this.grid = new Grid(definition)
-    this.tellsEarly = settings.early !== undefined
+    this.panes = new Panes((place) => {
+      this.running?.forget(place)
+      this.fresh?.delete(place)
+    })
+    if (this.grid.slice < this.grid.size) this.running = new RunningWindow(this.panes, aggregate)
+    if (settings.early !== undefined) this.fresh = new Map()
   }
 
   protected onItem(item: Item<T, K>): void {
-    const { grid, aggregate, watermark } = this
+    const { grid, aggregate, watermark, panes } = this
     const start = grid.sliceOf(item.time)
-    if (watermark >= start + grid.slice && grid.lastEnd(start) + this.settings.lateness <= watermark) {
+    const closed = watermark >= start + grid.slice
+    if (closed && grid.lastEnd(start) + this.settings.lateness <= watermark) {
       this.setAside(item)
       return
     }
-    let state = this.keys.get(item.key)
-    if (state === undefined) state = this.open(item.key)
-    let at = state.find(start)
-    if (at < 0) {
-      at = state.insert(start, aggregate.create())
-      this.expect(start)
-    }
-    const { accumulators } = state
-    accumulators[at] = aggregate.accumulate(accumulators[at], item.value)
-    state.changed(start)
-    if (this.tellsEarly) {
-      state.fresh ??= new Set()
-      state.fresh.add(start)
-      this.expectEarly()
-    }
-    if (watermark >= start + grid.slice) this.correct(state, start)
+    const place = panes.keys.get(item.key) ?? this.open(item.key)
+    const pane = panes.at(start) ?? this.openPane(start)
+    const before = pane.get(place)
+    if (before === NONE) panes.holds(place)
+    const accumulator = aggregate.accumulate(before === NONE ? aggregate.create() : before, item.value)
+    if (accumulator !== before) pane.set(place, accumulator, panes.names.length)
+    if (pane.inside) this.running!.changed(place, before === NONE)
+    if (this.fresh !== undefined) this.expectEarlyOf(this.fresh, place, start)
+    if (closed) this.correct(item.key, place, start)
   }
 
   protected override onWatermark(watermark: Watermark): void {
     this.watermark = watermark.time
     while (this.nextEnd <= watermark.time && this.nextEnd !== Number.POSITIVE_INFINITY) this.close(this.nextEnd)
-    if (this.nextDrop <= watermark.time) this.drop()
+    if (this.nextDrop <= watermark.time) this.drop(this.watermark - this.settings.lateness)
     this.out.next(watermark)
   }
 
   protected sendEarly(): void {
-    const { grid, aggregate } = this
-    for (const state of this.keys.values()) {
-      const { fresh } = state
-      if (fresh === undefined) continue
-      state.fresh = undefined
+    const { grid, aggregate, panes, fresh } = this
+    if (fresh === undefined) return
+    for (const [place, starts] of [...fresh]) {
+      fresh.delete(place)
+      const key = panes.names[place] as K
       let sent = Number.NEGATIVE_INFINITY
-      for (const slice of state.starts) {
-        if (!fresh.has(slice)) continue
+      for (const { start: slice } of [...panes.all]) {
+        if (!starts.has(slice)) continue
         const last = grid.lastEnd(slice)
         const from = Math.max(grid.firstEnd(slice), sent + grid.slide)
         for (let end = Math.max(from, this.firstOpenEnd()); end <= last; end += grid.slide) {
           const start = end - grid.size
-          const result = state.combined(start, end, aggregate)
-          if (result !== NOTHING) this.send({ key: state.key, start, end, value: result, kind: 'early' }, end - 1)
+          const total = panes.combined(place, start, end, aggregate)
+          if (total !== NONE) this.send({ key, start, end, value: aggregate.finish(total), kind: 'early' }, end - 1)
           sent = end
         }
       }
     }
   }
 
-  private open(key: K): KeySlices<K> {
-    const { maxKeys } = this.settings
-    if (this.keys.size >= maxKeys) {
-      throw new StateFullError(`inWindows: more than ${maxKeys} keys have open windows ('maxKeys')`)
-    }
-    const state = new KeySlices(key)
-    this.keys.set(key, state)
-    return state
+  private expectEarlyOf(fresh: Map<number, Set<number>>, place: number, start: number): void {
+    const starts = fresh.get(place)
+    if (starts === undefined) fresh.set(place, new Set([start]))
+    else starts.add(start)
+    this.expectEarly()
   }
 
-  /** A new slice: its windows will have to close, and it will have to go. */
-  private expect(start: number): void {
+  private open(key: K): number {
+    const { maxKeys } = this.settings
+    if (this.panes.keys.size >= maxKeys) {
+      throw new StateFullError(`inWindows: more than ${maxKeys} keys have open windows ('maxKeys')`)
+    }
+    return this.panes.open(key)
+  }
+
+  /** A new pane: its windows will have to close, and it will have to go. */
+  private openPane(start: number): Pane {
     const { grid } = this
+    const pane = this.panes.insert(start)
+    if (this.running?.covers(start)) pane.inside = true
     const end = Math.max(grid.firstEnd(start), this.firstOpenEnd())
     const last = grid.lastEnd(start)
     if (end <= last && end < this.nextEnd) this.nextEnd = end
     this.nextDrop = Math.min(this.nextDrop, last + this.settings.lateness)
+    return pane
   }
 
   private firstOpenEnd(): number {
@@ -106,62 +117,56 @@ export class TimeWindowStage<T, R, K> extends WindowStage<T, R, K> {
 
   /** Sends the results of the windows that end at `end`, finds the end that is next, and drops what is of no more use. */
   private close(end: number): void {
-    const { grid, aggregate } = this
-    const { lateness } = this.settings
+    const { grid, panes, running } = this
     const start = end - grid.size
-    const nextStart = start + grid.slide
-    const open = grid.firstOpen(Math.min(end, this.watermark - lateness))
-    let next = Number.POSITIVE_INFINITY
-    let oldest = Number.POSITIVE_INFINITY
-    for (const state of this.keys.values()) {
-      const result = state.slideTo(start, end, aggregate)
-      if (result !== NOTHING) this.send({ key: state.key, start, end, value: result, kind: 'final' }, end - 1)
-      const { starts } = state
-      const at = state.indexFrom(nextStart)
-      if (at < starts.length && starts[at]! < next) next = starts[at]!
-      const first = this.trim(state, open === nextStart ? at : state.indexFrom(open))
-      if (first < oldest) oldest = first
-    }
+    if (running !== undefined) this.sendRunning(running, start, end)
+    else this.sendPane(panes.at(start), start, end)
+    const next = panes.all[panes.indexFrom(start + grid.slide)]?.start ?? Number.POSITIVE_INFINITY
     this.nextEnd = Math.max(end + grid.slide, grid.firstEnd(next))
-    this.nextDrop = grid.lastEnd(oldest) + lateness
+    this.drop(Math.min(end, this.watermark - this.settings.lateness))
+  }
+
+  private sendRunning(running: RunningWindow<K>, start: number, end: number): void {
+    const { aggregate } = this
+    const { names } = this.panes
+    running.slideTo(start, end)
+    for (let place = 0; place < names.length; place++) {
+      if (!running.has(place)) continue
+      const value = aggregate.finish(running.total(place))
+      this.send({ key: names[place] as K, start, end, value, kind: 'final' }, end - 1)
+    }
+  }
+
+  private sendPane(pane: Pane | undefined, start: number, end: number): void {
+    const { aggregate, panes } = this
+    pane?.each((place, accumulator) => {
+      const value = aggregate.finish(accumulator)
+      this.send({ key: panes.names[place] as K, start, end, value, kind: 'final' }, end - 1)
+    })
   }
 
   /** A late item, but not too late: the windows that had closed without it are told again. */
-  private correct(state: KeySlices<K>, slice: number): void {
+  private correct(key: K, place: number, slice: number): void {
     const { grid, watermark, aggregate } = this
     const { lateness } = this.settings
     const last = Math.min(grid.lastEnd(slice), watermark)
     for (let end = grid.firstEnd(slice); end <= last; end += grid.slide) {
       if (end + lateness <= watermark) continue
       const start = end - grid.size
-      const result = state.combined(start, end, aggregate)
-      if (result !== NOTHING) this.send({ key: state.key, start, end, value: result, kind: 'late' }, end - 1)
+      const total = this.panes.combined(place, start, end, aggregate)
+      if (total !== NONE) this.send({ key, start, end, value: aggregate.finish(total), kind: 'late' }, end - 1)
     }
   }
 
-  private drop(): void {
-    const { lateness } = this.settings
-    const open = this.grid.firstOpen(this.watermark - lateness)
-    let oldest = Number.POSITIVE_INFINITY
-    for (const state of this.keys.values()) {
-      oldest = Math.min(oldest, this.trim(state, state.indexFrom(open)))
-    }
-    this.nextDrop = this.grid.lastEnd(oldest) + lateness
-  }
-
-  /** Drops the first `count` slices, or the key where it has no others; returns the start of the oldest that is left. */
-  private trim(state: KeySlices<K>, count: number): number {
-    const { starts } = state
-    if (count === starts.length) {
-      this.keys.delete(state.key)
-      return Number.POSITIVE_INFINITY
-    }
-    if (count > 0) state.drop(count, this.aggregate)
-    return starts[0]!
+  /** Drops the panes whose windows are all over at `time`. */
+  private drop(time: number): void {
+    this.panes.dropBefore(this.grid.firstOpen(time), (pane) => this.running?.leave(pane))
+    const oldest = this.panes.all[0]?.start ?? Number.POSITIVE_INFINITY
+    this.nextDrop = this.grid.lastEnd(oldest) + this.settings.lateness
   }
 
   protected override dispose(): void {
     super.dispose()
-    this.keys.clear()
+    this.panes.clear()
   }
 }

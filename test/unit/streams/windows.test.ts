@@ -64,7 +64,12 @@ describe('windows', () => {
       ['a', 12],
     ]
     assert.deepEqual(all(items, tumbling(10)), ['a 0..10 2', 'b 0..10 1', 'a 10..20 2'])
-    assert.deepEqual(all(items, tumbling(10, { offset: 2 })), ['a -8..2 1', 'b 2..12 1', 'a 2..12 2', 'a 12..22 1'])
+    const moved = all(items, tumbling(10, { offset: 2 }))
+    // Within one end, keys come in any order.
+    assert.deepEqual(
+      [moved[0], ...moved.slice(1, 3).sort(), moved[3]],
+      ['a -8..2 1', 'a 2..12 2', 'b 2..12 1', 'a 12..22 1'],
+    )
   })
 
   it('slide; each item is in size / slide of them', () => {

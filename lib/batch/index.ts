@@ -1,0 +1,7 @@
+export { Dataset, type GroupOptions, type JoinOptions } from './dataset/dataset'
+export { FileFormatError, MissingPackageError, PartitionError } from './dataset/errors'
+export { type FileFormat, type FileOptions, fromFiles } from './dataset/files'
+export { parallelize } from './dataset/parallelize'
+export type { Compressors } from './dataset/parquet'
+export type { RunOptions } from './dataset/run'
+export type { Group } from './dataset/shuffle'
