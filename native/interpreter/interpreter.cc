@@ -55,8 +55,9 @@ std::shared_ptr<OutputTarget> Interpreter::output_target(Runtime& runtime) {
 std::vector<std::shared_ptr<OutputTarget>> Interpreter::output_targets(Runtime& runtime) {
   std::vector<std::shared_ptr<OutputTarget>> found;
   std::lock_guard<std::mutex> lock(outputs().mutex);
-  for (auto& [owner, target] : outputs().targets) {
-    if (owner != &runtime) continue;
+  for (const auto& entry : outputs().targets) {
+    if (entry.first != &runtime) continue;
+    const auto& target = entry.second;
     bool known = std::any_of(found.begin(), found.end(), [&](const auto& other) {
       return other->sink == target->sink && other->pool == target->pool;
     });
