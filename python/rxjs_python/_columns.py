@@ -287,7 +287,9 @@ class _Column:
         numpy = self._numpy
         hidden = self.mask.tolist() if self.mask is not None else [False] * len(values)
         missing = [gone or _is_missing(value) for gone, value in zip(hidden, values)]
-        first = next((value for value, gone in zip(values, missing) if not gone), None)
+        there = [value for value, gone in zip(values, missing) if not gone]
+        # Where pandas has texts, it has NaN for those that are missing.
+        first = next((value for value in there if value == value), there[0] if there else None)
         if isinstance(first, str):
             self.mask = None
             self._take_texts(values, missing)
@@ -302,7 +304,6 @@ class _Column:
         known: dict[str, int] = {}
         codes = []
         for index, value in enumerate(values):
-            # pandas has NaN for texts that are missing.
             if missing[index] or value != value:
                 codes.append(-1)
             elif isinstance(value, str):
