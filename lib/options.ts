@@ -287,11 +287,11 @@ export function isHandlerSpec(value: unknown): value is HandlerSpec {
 /** The handler options among others, checked. */
 export function checkHandlerOptions(check: Checker, { init, codec, schema }: HandlerOptions): HandlerOptions {
   if (init !== undefined && !isHandlerSpec(init)) check.problem(`'init' must be ${SPEC}`, init)
-  return { init, codec: check.oneOf('codec', codec, CODECS), schema: checkSchema(check, schema, codec) }
+  const checked = { init, codec: check.oneOf('codec', codec, CODECS) }
+  return schema === undefined ? checked : { ...checked, schema: checkSchema(check, schema, codec) }
 }
 
 function checkSchema(check: Checker, schema: unknown, codec: unknown): ColumnsSchema | undefined {
-  if (schema === undefined) return undefined
   if (codec !== 'columns') check.problem("'schema' is for codec 'columns' alone")
   if (typeof schema !== 'object' || schema === null || Array.isArray(schema)) {
     check.problem("'schema' must be an object of types by the names of fields", schema)
