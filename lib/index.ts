@@ -1,4 +1,6 @@
-export type { TypedArray } from './codec/binary'
+export type { ColumnsSchema, ColumnType } from './codec/columns-schema'
+export { NdArray } from './codec/ndarray'
+export type { TypedArray } from './codec/typed'
 export * from './errors'
 export { type MetricsTarget, StageMetrics } from './metrics'
 export * from './operators'

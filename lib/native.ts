@@ -44,7 +44,7 @@ export enum GivenUp {
 }
 
 /** The codecs by their number in native/queue/call.h. */
-export const CODEC_NUMBERS = { string: 0, json: 1, buffer: 2, array: 3 } as const
+export const CODEC_NUMBERS = { string: 0, json: 1, buffer: 2, array: 3, columns: 4 } as const
 
 /** JavaScript's end of the result channel; one for each JavaScript thread. */
 export interface NativeChannel {
@@ -99,7 +99,16 @@ export interface NativePool {
   ): void
   /** Sends the calls that the first `numbers` integers of the outbox describe; `narrow`: no unit is above U+00FF. */
   submit(text: string | string[], units: number, numbers: number, narrow: boolean): void
-  submitBinary(call: number, seat: number, handler: number, views: ArrayBufferView[], crossings: Uint8Array): void
+  /** `items` is how many items the batch has; `layout` how the elements of the only view lie, where it has a shape. */
+  submitBinary(
+    call: number,
+    seat: number,
+    handler: number,
+    views: ArrayBufferView[],
+    crossings: Uint8Array,
+    items: number,
+    layout: Float64Array | undefined,
+  ): void
   control(call: number, seat: number, text: string, units: number): void
   forget(call: number, seat: number, handler: number): void
   /**

@@ -1,6 +1,7 @@
 import { constants } from 'node:os'
 import { inspect } from 'node:util'
 import { isMainThread } from 'node:worker_threads'
+import { COLUMN_TYPES, type ColumnsSchema } from './codec/columns-schema'
 import { OptionError } from './errors'
 import type { Key } from './pool/affinity'
 import type { CallOptions, CodecName, HandlerMode, HandlerSpec } from './pool/handler'
@@ -103,6 +104,11 @@ export interface HandlerOptions {
   init?: HandlerSpec
   /** How items travel (default `'json'`). */
   codec?: CodecName
+  /**
+   * Codec `columns`: the type of each field's column. Other fields are then an error. Default: found out from the items, as
+   * they come; a column of numbers is `int32` until a value comes that is none.
+   */
+  schema?: ColumnsSchema
   /** What becomes of a batch whose worker process crashed; default: the pool's `onCrash`. */
   onCrash?: OnCrash
   /**
@@ -123,6 +129,7 @@ export interface CompleteHandlerOptions {
   init: HandlerSpec | undefined
   codec: CodecName
   onCrash: OnCrash | undefined
+  schema: ColumnsSchema | undefined
   asyncConcurrency: number
   mode: HandlerMode
   seed: unknown
@@ -149,10 +156,10 @@ const GRACE = 2000
 const IDLE_AFTER = 10_000
 const SIGNALS: readonly NodeJS.Signals[] = ['SIGINT', 'SIGTERM']
 const DRAIN_TIME = 10_000
-const CODECS: readonly CodecName[] = ['string', 'json', 'buffer', 'array']
+const CODECS: readonly CodecName[] = ['string', 'json', 'buffer', 'array', 'columns']
 const MODES: readonly HandlerMode[] = ['map', 'filter', 'flatMap', 'scan']
 const CALL_KEYS: readonly string[] = ['timeout', 'runTimeout', 'signal', 'transfer', 'key']
-const HANDLER_KEYS: readonly string[] = ['init', 'codec', 'onCrash', 'asyncConcurrency', 'mode', 'seed']
+const HANDLER_KEYS: readonly string[] = ['init', 'codec', 'schema', 'onCrash', 'asyncConcurrency', 'mode', 'seed']
 const ASYNC_CONCURRENCY = 128
 const MAX_ASYNC_CONCURRENCY = 1 << 16
 const MAX_INTERPRETERS = 256
@@ -214,14 +221,15 @@ export function validateHandler(spec: HandlerSpec, options: HandlerModeOptions =
   const check = new Checker('pool.handler')
   if (!isHandlerSpec(spec)) check.problem(`the handler must be ${SPEC}`, spec)
   if (!check.object('options', options, HANDLER_KEYS)) throw new OptionError(check.problems)
-  const { init, codec } = checkHandlerOptions(check, options)
+  const { init, codec, schema } = checkHandlerOptions(check, options)
   const onCrash = check.oneOf('onCrash', options.onCrash, ON_CRASH)
   const { asyncConcurrency } = options
   const limit = check.whole('asyncConcurrency', asyncConcurrency, 1, MAX_ASYNC_CONCURRENCY) ?? ASYNC_CONCURRENCY
   const mode = check.oneOf('mode', options.mode, MODES) ?? 'map'
   if (codec === 'array' && mode !== 'map') check.problem(`codec 'array' is not for mode '${mode}'`)
+  if (codec === 'columns' && mode === 'scan') check.problem("codec 'columns' is not for mode 'scan'")
   check.done()
-  return { init, codec: codec ?? 'json', onCrash, asyncConcurrency: limit, mode, seed: options.seed }
+  return { init, codec: codec ?? 'json', schema, onCrash, asyncConcurrency: limit, mode, seed: options.seed }
 }
 
 /**
@@ -277,9 +285,20 @@ export function isHandlerSpec(value: unknown): value is HandlerSpec {
 }
 
 /** The handler options among others, checked. */
-export function checkHandlerOptions(check: Checker, { init, codec }: HandlerOptions): HandlerOptions {
+export function checkHandlerOptions(check: Checker, { init, codec, schema }: HandlerOptions): HandlerOptions {
   if (init !== undefined && !isHandlerSpec(init)) check.problem(`'init' must be ${SPEC}`, init)
-  return { init, codec: check.oneOf('codec', codec, CODECS) }
+  const checked = { init, codec: check.oneOf('codec', codec, CODECS) }
+  return schema === undefined ? checked : { ...checked, schema: checkSchema(check, schema, codec) }
+}
+
+function checkSchema(check: Checker, schema: unknown, codec: unknown): ColumnsSchema | undefined {
+  if (codec !== 'columns') check.problem("'schema' is for codec 'columns' alone")
+  if (typeof schema !== 'object' || schema === null || Array.isArray(schema)) {
+    check.problem("'schema' must be an object of types by the names of fields", schema)
+    return undefined
+  }
+  for (const [name, type] of Object.entries(schema)) check.oneOf(`schema.${name}`, type, COLUMN_TYPES)
+  return Object.freeze({ ...(schema as ColumnsSchema) })
 }
 
 function checkFolders(check: Checker, path: unknown): readonly string[] {

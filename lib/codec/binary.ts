@@ -1,46 +1,15 @@
 import { types } from 'node:util'
 import { EncodeError } from '../errors'
 import { Crossing, native } from '../native'
-
-/** What a typed array can be; both sides know these eleven element types. */
-export type TypedArray =
-  | Int8Array
-  | Uint8Array
-  | Uint8ClampedArray
-  | Int16Array
-  | Uint16Array
-  | Int32Array
-  | Uint32Array
-  | Float32Array
-  | Float64Array
-  | BigInt64Array
-  | BigUint64Array
-
-export interface TypedArrayConstructor<T extends TypedArray = TypedArray> {
-  readonly BYTES_PER_ELEMENT: number
-  readonly name: string
-  new (buffer: ArrayBufferLike, byteOffset?: number, length?: number): T
-}
-
-/** In the order of napi_typedarray_type. */
-const CONSTRUCTORS: readonly TypedArrayConstructor[] = [
-  Int8Array,
-  Uint8Array,
-  Uint8ClampedArray,
-  Int16Array,
-  Uint16Array,
-  Int32Array,
-  Uint32Array,
-  Float32Array,
-  Float64Array,
-  BigInt64Array,
-  BigUint64Array,
-]
+import { misfit, NdArray, ndArrayOf, spanOf } from './ndarray'
+import { CONSTRUCTORS, nameOf, type TypedArray, type TypedArrayConstructor, typeOf } from './typed'
 
 /** A batch of the buffer or array codec, ready to cross. */
 export interface BinaryBatch {
   views: ArrayBufferView[]
   crossings: Uint8Array
+  /** How the elements of the only view lie, where it is an array with a shape. */
+  layout: Float64Array | undefined
 }
 
 /** Buffers made by `allocate`. One that was transferred elsewhere is another object, and so not in here. */
@@ -77,14 +46,24 @@ export function allocate<T extends TypedArray>(type: TypedArrayConstructor<T>, l
 export function encodeBinary(items: readonly unknown[], arrays: boolean, transfer: boolean, now: boolean): BinaryBatch {
   const views: ArrayBufferView[] = new Array(items.length)
   const crossings = new Uint8Array(items.length)
-  for (let i = 0; i < items.length; i++) views[i] = viewOf(items[i], i, arrays)
+  let layout: Float64Array | undefined
+  for (let i = 0; i < items.length; i++) {
+    const item = items[i]
+    if (arrays && item instanceof NdArray) {
+      const span = shapedView(item)
+      views[i] = span.view
+      layout = span.layout
+    } else {
+      views[i] = viewOf(item, i, arrays)
+    }
+  }
   const take = transfer && now && native().canTake && isOneBuffer(views)
   if (transfer && !take) transferAll(views)
   for (let i = 0; i < views.length; i++) {
     const crossing = crossingOf(views[i]!.buffer, transfer)
     crossings[i] = take && crossing === Crossing.Pin ? Crossing.Take : crossing
   }
-  return { views, crossings }
+  return { views, crossings, layout }
 }
 
 /** Makes a batch that waits independent of what becomes of the caller's memory. */
@@ -100,23 +79,33 @@ export function keepBinary({ views, crossings }: BinaryBatch): void {
   }
 }
 
+function shapedView(array: NdArray): { view: TypedArray; layout: Float64Array } {
+  // Its data may have been detached since it was made.
+  const problem = misfit(array)
+  if (problem !== undefined) throw new EncodeError(`the NdArray does not hold: ${problem}`)
+  return spanOf(array)
+}
+
 function viewOf(item: unknown, index: number, arrays: boolean): ArrayBufferView {
-  if (ArrayBuffer.isView(item) && !(item instanceof DataView)) return item
-  if (!arrays && (item instanceof DataView || types.isAnyArrayBuffer(item))) {
+  const place = arrays ? {} : { itemIndex: index }
+  if (item instanceof DataView || types.isAnyArrayBuffer(item)) {
     try {
       return item instanceof DataView
         ? new Uint8Array(item.buffer, item.byteOffset, item.byteLength)
         : new Uint8Array(item)
     } catch (cause) {
-      throw new EncodeError(`this ${item.constructor.name} has lost its memory: ${(cause as Error).message}`, {
-        itemIndex: index,
-      })
+      throw new EncodeError(`this ${item.constructor.name} has lost its memory: ${(cause as Error).message}`, place)
     }
   }
-  if (arrays) throw new EncodeError(`the codec 'array' carries typed arrays, got ${nameOf(item)}`)
-  throw new EncodeError(`the codec 'buffer' carries Uint8Arrays and other views, got ${nameOf(item)}`, {
-    itemIndex: index,
-  })
+  if (ArrayBuffer.isView(item)) {
+    if (typeOf(item) >= 0) return item
+    const name = nameOf(item)
+    throw new EncodeError(`numpy arrays of these elements do not cross, got ${name}; use a Float32Array`, place)
+  }
+  if (arrays) {
+    throw new EncodeError(`the codec 'array' carries typed arrays, NdArrays and other views, got ${nameOf(item)}`)
+  }
+  throw new EncodeError(`the codec 'buffer' carries Uint8Arrays and other views, got ${nameOf(item)}`, place)
 }
 
 /** Whether all views lie on the same ordinary buffer. */
@@ -152,11 +141,6 @@ function transferAll(views: ArrayBufferView[]): void {
   }
 }
 
-function typeOf(view: ArrayBufferView): number {
-  const name = (view as unknown as Record<symbol, string>)[Symbol.toStringTag]
-  return CONSTRUCTORS.findIndex((type) => type.name === name)
-}
-
 function crossingOf(buffer: ArrayBufferLike, transfer: boolean): Crossing {
   if (ownedBuffers.has(buffer)) return Crossing.Owned
   if (transfer || types.isSharedArrayBuffer(buffer)) return Crossing.Pin
@@ -164,7 +148,7 @@ function crossingOf(buffer: ArrayBufferLike, transfer: boolean): Crossing {
 }
 
 /** Numbers for each item of a binary result; the same layout as in native/binding/channel.cc. */
-const NUMBERS_PER_ITEM = 6
+const NUMBERS_PER_ITEM = 7
 
 /**
  * The arrays of a binary result.
@@ -178,17 +162,25 @@ export function decodeBinary(
   from: number,
   count: number,
   inputs: readonly ArrayBufferView[],
-): TypedArray[] {
-  const results: TypedArray[] = new Array(count)
+): (TypedArray | NdArray)[] {
+  const results: (TypedArray | NdArray)[] = new Array(count)
+  let layouts = from + count * NUMBERS_PER_ITEM
   for (let i = 0, at = from; i < count; i++, at += NUMBERS_PER_ITEM) {
     const place = numbers[at]!
     const buffer = place >= 0 ? buffers[place]! : inputs[-1 - place]!.buffer
     const type = CONSTRUCTORS[numbers[at + 1]!]!
     const offset = whole(numbers[at + 2]!, numbers[at + 3]!)
     const size = whole(numbers[at + 4]!, numbers[at + 5]!)
-    results[i] = viewAt(type, buffer, offset, size)
+    const data = viewAt(type, buffer, offset, size)
+    const length = numbers[at + 6]!
+    results[i] = length === 0 ? data : ndArrayOf(data, layoutAt(numbers, layouts, length))
+    layouts += 2 * length
   }
   return results
+}
+
+function layoutAt(numbers: Int32Array, from: number, length: number): number[] {
+  return Array.from({ length }, (_, i) => whole(numbers[from + 2 * i]!, numbers[from + 2 * i + 1]!))
 }
 
 function viewAt(type: TypedArrayConstructor, buffer: ArrayBufferLike, offset: number, size: number): TypedArray {
@@ -200,12 +192,4 @@ function viewAt(type: TypedArrayConstructor, buffer: ArrayBufferLike, offset: nu
 
 function whole(low: number, high: number): number {
   return (low >>> 0) + high * 2 ** 32
-}
-
-/** What a value is, for an error message. */
-export function nameOf(value: unknown): string {
-  if (value === null) return 'null'
-  if (typeof value !== 'object') return typeof value === 'undefined' ? 'undefined' : `a ${typeof value}`
-  const name = value.constructor?.name
-  return name ? `a value of class ${name}` : 'an object'
 }

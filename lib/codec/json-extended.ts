@@ -1,7 +1,7 @@
 import { types } from 'node:util'
 import { EncodeError } from '../errors'
-import { nameOf } from './binary'
 import { hasOnlyUserCode } from './plain'
+import { nameOf } from './typed'
 
 const MAX_DEPTH = 512
 

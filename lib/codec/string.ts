@@ -1,6 +1,6 @@
 import { constants } from 'node:buffer'
 import { EncodeError } from '../errors'
-import { nameOf } from './binary'
+import { nameOf } from './typed'
 
 export const TOO_LONG = 'the batch is longer than a JavaScript string can be: send fewer items at a time'
 

@@ -147,7 +147,7 @@ const COMMON = [
   'key',
 ]
 const KNOWN = [...COMMON, 'metrics', 'transfer']
-const KNOWN_WITH_SPEC = [...KNOWN, 'pool', 'codec', 'init']
+const KNOWN_WITH_SPEC = [...KNOWN, 'pool', 'codec', 'init', 'schema']
 
 /** Checks what an operator is given; throws an `OptionError` that names all problems. */
 export function validateOperator<I, O>(
@@ -184,7 +184,7 @@ export function validateOperator<I, O>(
       maxBytes: batch.maxBytes ?? DEFAULTS.maxBytes,
       maxWait: batch.maxWait ?? DEFAULTS.maxWait,
     },
-    measured: codec === 'string' || codec === 'buffer' || (codec === 'json' && batch.maxBytes !== undefined),
+    measured: codec === 'string' || codec === 'buffer' || (codec !== 'array' && batch.maxBytes !== undefined),
     concurrency: check.whole('concurrency', options.concurrency, 1, 1024),
     ordered,
     bufferSize,
@@ -208,6 +208,7 @@ const OWNED_BY_HANDLER = {
   pool: 'the Handler has its pool already',
   codec: 'give it where the Handler is made: pool.handler(name, { codec })',
   init: 'give it where the Handler is made: pool.handler(name, { init })',
+  schema: 'give it where the Handler is made: pool.handler(name, { schema })',
 }
 
 function isHandler(value: unknown): value is Handler<unknown, unknown> {
@@ -254,6 +255,9 @@ function checkMode(
   }
   if (codec === 'array' && isolate) {
     check.problem("'isolateErrors' is not for codec 'array', where a batch is a single typed array")
+  }
+  if (codec === 'columns' && mode === 'scan') {
+    check.problem("codec 'columns' is not for scanPython, which takes items one by one")
   }
   if (mode !== 'scan') return
   if (keyed) check.problem("'key' is not for scanPython, whose state has an interpreter of its own already")

@@ -1,3 +1,4 @@
+import type { BinaryBatch } from '../codec/binary'
 import { type PoolClosedError, PythonAbortError, PythonTimeoutError } from '../errors'
 import type { NativePool } from '../native'
 import { callbackAtWork } from './callbacks'
@@ -180,13 +181,13 @@ export class PoolCalls {
     call: PendingCall,
     handler: number,
     seat: number,
-    views: ArrayBufferView[],
-    crossings: Uint8Array,
+    { views, crossings, layout }: BinaryBatch,
+    items: number,
   ): void {
     this.flush() // calls keep their order
     this.number(call)
     try {
-      this.native.submitBinary(call.number, seat, handler, views, crossings)
+      this.native.submitBinary(call.number, seat, handler, views, crossings, items, layout)
     } catch (error) {
       this.channel.remove(call.number)
       call.number = 0

@@ -1,7 +1,11 @@
-import { type BinaryBatch, encodeBinary, keepBinary, type TypedArray } from '../codec/binary'
+import { type BinaryBatch, encodeBinary, keepBinary } from '../codec/binary'
+import { ColumnsEncoder } from '../codec/columns'
+import { decodeColumns } from '../codec/columns-decode'
 import { encodeJson } from '../codec/json'
 import { writeSeed } from '../codec/json-extended'
+import { NdArray } from '../codec/ndarray'
 import { writeStrings } from '../codec/string'
+import type { TypedArray } from '../codec/typed'
 import { EncodeError, OptionError, PoolClosedError, PythonStuckError } from '../errors'
 import { CODEC_NUMBERS } from '../native'
 import { type CompleteHandlerOptions, validateCallOptions } from '../options'
@@ -12,7 +16,7 @@ import { ANY_SEAT } from './seats'
 import { type PythonSpec, parseSpec, specName } from './spec'
 
 /** How items travel between JavaScript and Python. */
-export type CodecName = 'string' | 'json' | 'buffer' | 'array'
+export type CodecName = 'string' | 'json' | 'buffer' | 'array' | 'columns'
 
 /** What a handler's results mean; operators choose it. */
 export type HandlerMode = 'map' | 'filter' | 'flatMap' | 'scan'
@@ -60,9 +64,14 @@ export interface Handler<I = unknown, O = unknown> {
   close(): Promise<void>
 }
 
-/** A handler with codec `array`, where one typed array is a batch already. */
-export interface ArrayHandler<I extends TypedArray = TypedArray, O extends TypedArray = TypedArray>
-  extends Handler<I, O> {
+/**
+ * A handler with codec `array`, where one array is a batch already. For a typed array it answers with one, of all
+ * elements of the result in C order; for an `NdArray` with an `NdArray`.
+ */
+export interface ArrayHandler<
+  I extends TypedArray | NdArray = TypedArray,
+  O extends TypedArray | NdArray = I extends NdArray ? NdArray : TypedArray,
+> extends Handler<I, O> {
   /** Runs the function over one array. Given a list of one array, the answer is such a list, too. */
   call(array: I, options?: CallOptions): Promise<O>
   call(batch: readonly I[], options?: CallOptions): Promise<O[]>
@@ -89,6 +98,8 @@ export class PythonHandler<I, O> implements Handler<I, O> {
   private readonly finish: ((value: unknown) => unknown) | undefined
   /** A batch that crashed its worker process runs again; not a scan, whose state is gone with the process. */
   private readonly retries: boolean
+  /** Of codec `columns`. */
+  private readonly columns: ColumnsEncoder | undefined
 
   constructor(
     readonly pool: PythonPool,
@@ -100,6 +111,7 @@ export class PythonHandler<I, O> implements Handler<I, O> {
     this.spec = parseSpec(given, pool.path)
     this.init = options.init === undefined ? null : parseSpec(options.init, pool.path)
     this.name = specName(this.spec)
+    this.columns = this.codec === 'columns' ? new ColumnsEncoder(options.schema) : undefined
     this.finish = finisher(this.mode, this.codec)
     this.retries = pool.retriesCrashes(options.onCrash) && this.mode !== 'scan'
     // A seed that cannot be carried fails here, before anything is taken that would have to be given back.
@@ -143,7 +155,7 @@ export class PythonHandler<I, O> implements Handler<I, O> {
       if (this.codec !== 'array' && !Array.isArray(batch)) {
         throw new EncodeError(`call() takes an array of items with codec '${this.codec}'`)
       }
-      const size = Array.isArray(batch) ? batch.length : 1
+      const size = sizeOf(batch)
       const finish = this.codec === 'array' && Array.isArray(batch) ? undefined : this.finish
       call = this.pool.calls.create(this.name, size, finish)
       call.holder = this
@@ -163,6 +175,7 @@ export class PythonHandler<I, O> implements Handler<I, O> {
 
   sizeOf(item: I): number {
     if (typeof item === 'string') return item.length
+    if (item instanceof NdArray) return item.data.byteLength
     if (ArrayBuffer.isView(item) || item instanceof ArrayBuffer || item instanceof SharedArrayBuffer) {
       return item.byteLength
     }
@@ -178,6 +191,7 @@ export class PythonHandler<I, O> implements Handler<I, O> {
       init: this.options.init,
       codec: this.codec,
       asyncConcurrency: this.options.asyncConcurrency,
+      ...(this.options.schema === undefined ? {} : { schema: this.options.schema }),
       ...(this.options.onCrash === undefined ? {} : { onCrash: this.options.onCrash }),
       mode,
       ...(options.seed === undefined ? {} : { seed: options.seed }),
@@ -251,7 +265,7 @@ export class PythonHandler<I, O> implements Handler<I, O> {
         this.sendJson(call, encodeJson(batch as readonly unknown[]), (batch as readonly unknown[]).length)
         break
       default:
-        this.sendBinary(call, this.encodeBinary(batch, options, true))
+        this.sendBinary(call, this.encodeBinary(batch, options, true), sizeOf(batch))
     }
   }
 
@@ -270,7 +284,8 @@ export class PythonHandler<I, O> implements Handler<I, O> {
       default: {
         const encoded = this.encodeBinary(batch, options, false)
         keepBinary(encoded)
-        return () => this.sendBinary(call, encoded)
+        const size = sizeOf(batch)
+        return () => this.sendBinary(call, encoded, size)
       }
     }
   }
@@ -294,6 +309,7 @@ export class PythonHandler<I, O> implements Handler<I, O> {
   }
 
   private encodeBinary(batch: Batch<I>, options: CallOptions, now: boolean): BinaryBatch {
+    if (this.columns !== undefined) return this.columns.encode(batch as readonly unknown[])
     const arrays = this.codec === 'array'
     const items = arrays && !Array.isArray(batch) ? [batch] : (batch as readonly unknown[])
     if (arrays && items.length !== 1) {
@@ -302,15 +318,21 @@ export class PythonHandler<I, O> implements Handler<I, O> {
     return encodeBinary(items, arrays, options.transfer === true, now)
   }
 
-  private sendBinary(call: PendingCall, { views, crossings }: BinaryBatch): void {
-    call.inputs = views
-    this.pool.calls.submitBinary(call, this.id, this.seatOf(call), views, crossings)
+  private sendBinary(call: PendingCall, encoded: BinaryBatch, items: number): void {
+    call.inputs = encoded.views
+    this.pool.calls.submitBinary(call, this.id, this.seatOf(call), encoded, items)
   }
+}
+
+/** The items of a batch; an array of codec `array` is one. */
+function sizeOf(batch: Batch<unknown>): number {
+  return Array.isArray(batch) ? batch.length : 1
 }
 
 /** What makes a call's answer of its decoded results, where they are not the answer as they are. */
 function finisher(mode: HandlerMode, codec: CodecName): ((value: unknown) => unknown) | undefined {
   if (mode === 'filter') return (value) => Array.from((value as string[]).join(''), (flag) => flag === '1')
+  if (codec === 'columns') return decodeColumns
   if (codec === 'array') return (value) => (value as TypedArray[])[0]
   return undefined
 }

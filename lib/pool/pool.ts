@@ -1,7 +1,9 @@
 import { EventEmitter } from 'node:events'
 import { resolve } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
-import { allocate, type TypedArray, type TypedArrayConstructor } from '../codec/binary'
+import { allocate } from '../codec/binary'
+import type { NdArray } from '../codec/ndarray'
+import type { TypedArray, TypedArrayConstructor } from '../codec/typed'
 import { PoolClosedError } from '../errors'
 import { native, type PoolCounters } from '../native'
 import {
@@ -213,10 +215,10 @@ export class PythonPool extends EventEmitter<PoolEvents> implements AsyncDisposa
    *
    * @throws OptionError, PoolClosedError
    */
-  handler<I extends TypedArray = TypedArray, O extends TypedArray = TypedArray>(
-    spec: HandlerSpec,
-    options: HandlerOptions & { codec: 'array' },
-  ): ArrayHandler<I, O>
+  handler<
+    I extends TypedArray | NdArray = TypedArray,
+    O extends TypedArray | NdArray = I extends NdArray ? NdArray : TypedArray,
+  >(spec: HandlerSpec, options: HandlerOptions & { codec: 'array' }): ArrayHandler<I, O>
   handler<I = unknown, O = unknown>(spec: HandlerSpec, options?: HandlerOptions): Handler<I, O>
   /** @internal */
   handler<I = unknown, O = unknown>(spec: HandlerSpec, options?: HandlerModeOptions): Handler<I, O>

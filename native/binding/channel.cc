@@ -12,8 +12,9 @@ namespace {
 
 // What precedes a block's own numbers in the inbox: kind, pool, how many numbers follow.
 constexpr size_t kBlockHeader = 3;
-// Numbers for each item of a binary result: buffer or alias, type, offset and size in two halves.
-constexpr size_t kNumbersPerItem = 6;
+// Numbers for each item of a binary result: buffer or alias, type, offset and size in two halves,
+// how many numbers its layout has. The layouts follow behind all items, each number in two halves.
+constexpr size_t kNumbersPerItem = 7;
 
 // Numbers before the lengths of a text result: call, status, how many strings.
 constexpr size_t kResultHeader = 3;
@@ -22,6 +23,11 @@ constexpr size_t kPieceUnits = 32 << 10;
 
 // Tells a channel from other objects, whatever their prototypes say.
 constexpr napi_type_tag kChannelTag = {0x9d1f7c5ae2b8460b, 0xa3e6c91f04d75b28};
+
+void write_halves(int32_t* numbers, uint64_t value) {
+  numbers[0] = static_cast<int32_t>(value & 0xffffffffu);
+  numbers[1] = static_cast<int32_t>(value >> 32);
+}
 
 }  // namespace
 
@@ -192,6 +198,7 @@ Napi::Value ChannelBinding::next(const Napi::CallbackInfo& info) {
     return env.Undefined();
   }
   size_t numbers = block->meta.size() + block->items.size() * kNumbersPerItem;
+  for (const BinaryItem& item : block->items) numbers += 2 * item.layout.size();
   const ThreadState::Numbers inbox = state_->numbers(ThreadState::kInbox);
   if (kBlockHeader + numbers > inbox.size) {
     return Napi::Number::New(env, static_cast<double>(kBlockHeader + numbers));
@@ -239,6 +246,7 @@ Napi::Value ChannelBinding::take_items(Napi::Env env, ResultBlock& block, int32_
   Napi::Array buffers = Napi::Array::New(env);
   uint32_t count = 0;
   MemoryBlock* last_block = nullptr;
+  int32_t* layouts = numbers + block.items.size() * kNumbersPerItem;
   for (BinaryItem& item : block.items) {
     int32_t place = 0;
     if (item.alias >= 0) {
@@ -254,11 +262,14 @@ Napi::Value ChannelBinding::take_items(Napi::Env env, ResultBlock& block, int32_
     }
     numbers[0] = place;
     numbers[1] = item.type;
-    numbers[2] = static_cast<int32_t>(item.offset & 0xffffffffu);
-    numbers[3] = static_cast<int32_t>(item.offset >> 32);
-    numbers[4] = static_cast<int32_t>(item.size & 0xffffffffu);
-    numbers[5] = static_cast<int32_t>(item.size >> 32);
+    write_halves(numbers + 2, item.offset);
+    write_halves(numbers + 4, item.size);
+    numbers[6] = static_cast<int32_t>(item.layout.size());
     numbers += kNumbersPerItem;
+    for (int64_t number : item.layout) {
+      write_halves(layouts, static_cast<uint64_t>(number));
+      layouts += 2;
+    }
   }
   return buffers;
 }

@@ -37,11 +37,11 @@ napi_value make_array_buffer(napi_env env, BinaryItem& item,
     item.exported = nullptr;
     // Whoever drops the ArrayBuffer must not touch Python there: the buffer is sent home.
     napi_value buffer = make_external_buffer(
-        env, exported->buffer.buf, item.size,
+        env, exported->data, item.size,
         [](void* context) { static_cast<ExportedBuffer*>(context)->give_back(); }, exported,
         account);
     if (buffer != nullptr) return buffer;
-    buffer = copy_of(env, exported->buffer.buf, item.size);
+    buffer = copy_of(env, exported->data, item.size);
     exported->give_back();
     return buffer;
   }

@@ -117,7 +117,7 @@ void PoolBinding::hand_over(const Napi::CallbackInfo& info) {
 
 void PoolBinding::define_handler(const Napi::CallbackInfo& info) {
   Arguments arguments(info, "defineHandler");
-  constexpr auto kLastCodec = static_cast<int32_t>(CodecKind::kArray);
+  constexpr auto kLastCodec = static_cast<int32_t>(CodecKind::kColumns);
   HandlerDefinition definition;
   int32_t handler = handler_at(arguments, 0);
   definition.codecs.in = static_cast<CodecKind>(arguments.integer(1, "codecIn", 0, kLastCodec));

@@ -1,4 +1,5 @@
 // Batches on their way in: what JavaScript submits becomes envelopes of calls.
+#include <cmath>
 #include <cstring>
 #include <iterator>
 #include <vector>
@@ -13,8 +14,6 @@ namespace {
 
 // How an item of a binary call crosses.
 enum class Crossing : uint8_t { kCopy = 0, kPin = 1, kOwned = 2, kTake = 3 };
-
-constexpr size_t kElementSizes[] = {1, 1, 1, 2, 2, 4, 4, 4, 8, 8, 8};
 
 struct View {
   napi_value buffer = nullptr;
@@ -33,7 +32,7 @@ bool view_of(napi_env env, napi_value array, View& view) {
   if (napi_is_typedarray(env, array, &typed) != napi_ok || !typed ||
       napi_get_typedarray_info(env, array, &view.type, &elements, &data, &view.buffer,
                                &view.offset) != napi_ok ||
-      static_cast<size_t>(view.type) >= std::size(kElementSizes)) {
+      static_cast<int32_t>(view.type) >= kArrayTypes) {
     return false;
   }
   if (data == nullptr) elements = 0;  // detached
@@ -41,6 +40,27 @@ bool view_of(napi_env env, napi_value array, View& view) {
   view.base = static_cast<char*>(data) - (data == nullptr ? 0 : view.offset);
   view.buffer_size = view.offset + view.size;
   return true;
+}
+
+// The layout of an array with a shape, as a Float64Array; none where the value is undefined. False
+// when it is something else, or does not lie within the view.
+bool layout_of(napi_env env, napi_value value, const View& view, Layout& layout) {
+  napi_valuetype kind = napi_undefined;
+  napi_typeof(env, value, &kind);
+  if (kind == napi_undefined) return true;
+  constexpr double kMost = 9007199254740991;  // what doubles count exactly
+  View numbers;
+  if (!view_of(env, value, numbers) || numbers.type != napi_float64_array) return false;
+  const size_t count = numbers.size / sizeof(double);
+  if (count > kMostLayoutNumbers) return false;
+  layout.resize(count);
+  for (size_t i = 0; i < count; i++) {
+    double number = 0;
+    std::memcpy(&number, numbers.base + numbers.offset + i * sizeof number, sizeof number);
+    if (!(number >= -kMost && number <= kMost) || std::trunc(number) != number) return false;
+    layout[i] = static_cast<int64_t>(number);
+  }
+  return layout_fits(layout.data(), count, view.size / kElementSizes[view.type]);
 }
 
 }  // namespace
@@ -86,8 +106,8 @@ void PoolBinding::submit(const Napi::CallbackInfo& info) {
   pool_->push(envelope.release());
 }
 
-// submitBinary(call, interpreter, handler, views, crossings): one call; `crossings` is a
-// Uint8Array.
+// submitBinary(call, interpreter, handler, views, crossings, items, layout): one call; `crossings`
+// is a Uint8Array, `layout` that of the only view, where it is an array with a shape.
 void PoolBinding::submit_binary(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
   Arguments arguments(info, "submitBinary");
@@ -95,6 +115,7 @@ void PoolBinding::submit_binary(const Napi::CallbackInfo& info) {
   Call& call = envelope->calls[0];
   call.handler = handler_at(arguments, 2);
   call.within = take_within(call.id);
+  call.count = arguments.integer(5, "items", 0);
   const uint32_t count = arguments.array_length(info[3], "views");
   View crossings;
   if (!view_of(env, info[4], crossings) || crossings.type != napi_uint8_array ||
@@ -120,7 +141,9 @@ void PoolBinding::submit_binary(const Napi::CallbackInfo& info) {
     }
   }
   const auto* ways = reinterpret_cast<const uint8_t*>(crossings.base + crossings.offset);
-  call.count = static_cast<int32_t>(count);
+  if (!layout_of(env, info[6], count == 1 ? all_views[0] : View(), call.layout)) {
+    return arguments.refuse("the layout does not lie within the only view");
+  }
   call.segments.resize(count);
 
   size_t copied = 0;

@@ -13,6 +13,7 @@ class Runtime;
 struct ExportedBuffer {
   Py_buffer buffer{};
   Runtime* runtime = nullptr;  // runtimes are never freed
+  char* data = nullptr;        // the lowest of its bytes; with negative strides not buffer.buf
 
   void give_back();
 };

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <cstring>
+#include <memory>
+#include <utility>
 
 #include "buffer/exported.h"
 #include "interpreter/builtins.h"
@@ -31,6 +33,9 @@ constexpr int kNoType = -1;
 // Buffers below this are copied: an ArrayBuffer of its own costs more than the bytes.
 constexpr size_t kShareFrom = 64 << 10;
 
+// Copies start where any element may.
+constexpr size_t aligned_size(size_t size) { return (size + 7) & ~size_t{7}; }
+
 // The typed array for a struct-module format and item size, or kNoType.
 int type_of_format(const char* format, Py_ssize_t size) {
   if (format == nullptr) return kUint8;
@@ -55,6 +60,37 @@ int type_of_format(const char* format, Py_ssize_t size) {
   return kNoType;
 }
 
+// The lowest byte, the size and the layout of a strided array. False when its strides are no whole
+// elements, or its memory does not start where an element may.
+bool take_layout(const Py_buffer& view, ExportedBuffer& exported, BinaryItem& item) {
+  const auto dimensions = static_cast<size_t>(view.ndim);
+  if (dimensions > kMostDimensions) return false;
+  const auto width = static_cast<int64_t>(view.itemsize);
+  Layout layout(numbers_of(dimensions));
+  for (size_t i = 0; i < dimensions; i++) {
+    layout[1 + i] = view.shape[i];
+    layout[1 + dimensions + i] = view.strides[i] / width;
+    // The stride of a single element is never gone along, and numpy leaves it as it may be.
+    if (view.shape[i] > 1 && view.strides[i] % width != 0) return false;
+  }
+  Extent extent;
+  if (!extent_of(layout.data() + 1, layout.data() + 1 + dimensions, dimensions, extent)) {
+    return false;
+  }
+  if (extent.elements == 0) {
+    item.size = 0;
+    item.layout = compact(layout);
+    return true;
+  }
+  char* data = static_cast<char*>(view.buf) + extent.first * width;
+  if (reinterpret_cast<uintptr_t>(data) % static_cast<size_t>(width) != 0) return false;
+  layout[0] = -extent.first;
+  exported.data = data;
+  item.size = static_cast<size_t>((extent.last - extent.first + 1) * width);
+  item.layout = std::move(layout);
+  return true;
+}
+
 }  // namespace
 
 // The parts of a batch that JavaScript sees too: a result inside one of them is the same memory.
@@ -76,9 +112,8 @@ class BinaryCodec::SharedParts {
     }
   }
 
-  bool find(const Py_buffer& view, BinaryItem& item) const {
-    const char* from = static_cast<const char*>(view.buf);
-    const char* to = from + view.len;
+  bool find(const char* from, BinaryItem& item) const {
+    const char* to = from + item.size;
     auto after = std::upper_bound(parts_.begin(), parts_.end(), from,
                                   [](const char* at, const Part& part) { return at < part.from; });
     for (auto i = static_cast<size_t>(after - parts_.begin()); i-- > 0 && reach_[i] >= to;) {
@@ -105,12 +140,13 @@ BinaryCodec::BinaryCodec(Runtime& runtime) : runtime_(runtime), api_(runtime.api
   to_array_ = api_.PyObject_GetAttrString(runtime.host_module(), "to_array");
   from_array_ = api_.PyObject_GetAttrString(runtime.host_module(), "from_array");
   from_buffer_ = api_.PyObject_GetAttrString(runtime.host_module(), "from_buffer");
+  to_columns_ = api_.PyObject_GetAttrString(runtime.host_module(), "to_columns");
   release_name_ = api_.PyUnicode_FromString("release");
 }
 
 BinaryCodec::~BinaryCodec() {
   for (PyObject* object :
-       {to_array_, from_array_, from_buffer_, plain_array_type_, release_name_}) {
+       {to_array_, from_array_, from_buffer_, to_columns_, plain_array_type_, release_name_}) {
     if (object != nullptr) api_.Py_DecRef(object);
   }
 }
@@ -133,7 +169,28 @@ PyObject* BinaryCodec::decode_array(const Call& call) {
   PyRef memory(api_, new_memory(runtime_, segment.block, segment.offset, segment.size));
   PyRef dtype(api_, api_.PyUnicode_FromString(kDtypes[segment.type]));
   if (!memory || !dtype) return nullptr;
-  return api_.PyObject_CallFunctionObjArgs(to_array_, memory.get(), dtype.get(), nullptr);
+  if (call.layout.empty()) {
+    return api_.PyObject_CallFunctionObjArgs(to_array_, memory.get(), dtype.get(), nullptr);
+  }
+  PyRef layout(api_, api_.PyList_New(static_cast<Py_ssize_t>(call.layout.size())));
+  if (!layout) return nullptr;
+  for (size_t i = 0; i < call.layout.size(); i++) {
+    PyObject* number = api_.PyLong_FromLongLong(call.layout[i]);
+    if (number == nullptr) return nullptr;
+    api_.PyList_SetItem(layout.get(), static_cast<Py_ssize_t>(i), number);
+  }
+  return api_.PyObject_CallFunctionObjArgs(to_array_, memory.get(), dtype.get(), layout.get(),
+                                           nullptr);
+}
+
+PyObject* BinaryCodec::decode_columns(const Call& call) {
+  PyRef parts[kColumnsParts];
+  for (size_t i = 0; i < kColumnsParts; i++) {
+    const Segment& segment = call.segments[i];
+    parts[i] = PyRef(api_, new_memory(runtime_, segment.block, segment.offset, segment.size));
+    if (!parts[i]) return nullptr;
+  }
+  return api_.PyObject_CallFunctionObjArgs(to_columns_, parts[0].get(), parts[1].get(), nullptr);
 }
 
 void BinaryCodec::release_views(PyObject* list) {
@@ -180,7 +237,9 @@ Py_ssize_t BinaryCodec::encode_buffers(PyObject* list, const Call& call,
     result.type = kUint8;
     result.size = static_cast<size_t>(view.len);
     bool lend = view.readonly == 0 && result.size >= kShareFrom;
-    if (!shared.find(view, result) && !lend) copied += result.size;
+    if (!shared.find(static_cast<const char*>(view.buf), result) && !lend) {
+      copied += aligned_size(result.size);
+    }
     out.push_back(result);
   }
   MemoryBlock* block = nullptr;
@@ -199,7 +258,7 @@ Py_ssize_t BinaryCodec::encode_buffers(PyObject* list, const Call& call,
     if (bad >= 0 || item.alias >= 0 || item.size == 0) {
       api_.PyBuffer_Release(&view);
     } else if (lend) {
-      item.exported = new ExportedBuffer{view, &runtime_};
+      item.exported = new ExportedBuffer{view, &runtime_, static_cast<char*>(view.buf)};
       // A Py_buffer may point into itself (shape, strides); its address has changed, but only the
       // object's own release function reads those, through `internal`.
     } else {
@@ -207,7 +266,7 @@ Py_ssize_t BinaryCodec::encode_buffers(PyObject* list, const Call& call,
       block->retain();
       item.block = block;
       item.offset = at;
-      at += item.size;
+      at += aligned_size(item.size);
       api_.PyBuffer_Release(&view);
     }
   }
@@ -216,50 +275,55 @@ Py_ssize_t BinaryCodec::encode_buffers(PyObject* list, const Call& call,
   return bad;
 }
 
+// Takes an array's memory: its elements' type, where they lie, and for a shaped result how. False
+// without an exception when a typed array cannot show it so; with one when it has no memory at all.
+bool BinaryCodec::take_array(PyObject* array, bool shaped, ExportedBuffer& exported,
+                             BinaryItem& item) const {
+  const int wanted = (shaped ? kBufStrides : kBufCContiguous) | kBufFormat | kBufWritable;
+  Py_buffer& view = exported.buffer;
+  if (api_.PyObject_GetBuffer(array, &view, wanted) != 0) return false;
+  item.type = type_of_format(view.format, view.itemsize);
+  exported.data = static_cast<char*>(view.buf);
+  item.size = static_cast<size_t>(view.len);
+  if (item.type != kNoType && (!shaped || take_layout(view, exported, item))) return true;
+  api_.PyBuffer_Release(&view);
+  return false;
+}
+
 Py_ssize_t BinaryCodec::encode_array(PyObject* result, const Call& call,
                                      std::vector<BinaryItem>& out) {
-  constexpr int kWanted = kBufCContiguous | kBufFormat | kBufWritable;
-  auto* exported = new ExportedBuffer;
+  const bool shaped = !call.layout.empty();
+  auto exported = std::make_unique<ExportedBuffer>();
   exported->runtime = &runtime_;
-  int type = kNoType;
+  BinaryItem item;
   PyObject* kind = api_.type_of(result);
+  bool taken = false;
   if (kind == plain_array_type_) {
-    if (api_.PyObject_GetBuffer(result, &exported->buffer, kWanted) == 0) {
-      type = type_of_format(exported->buffer.format, exported->buffer.itemsize);
-      if (type == kNoType) api_.PyBuffer_Release(&exported->buffer);
-    } else {
-      api_.PyErr_Clear();
-    }
+    taken = take_array(result, shaped, *exported, item);
+    api_.PyErr_Clear();
   }
-  if (type == kNoType) {
+  if (!taken) {
     // Anything else becomes such an array there, or an error that names what is wrong with it.
-    PyRef array(api_, api_.PyObject_CallFunctionObjArgs(from_array_, result, nullptr));
+    PyRef array(api_, api_.PyObject_CallFunctionObjArgs(from_array_, result,
+                                                        shaped ? api_.True : api_.False, nullptr));
     if (array.get() == result && plain_array_type_ == nullptr) {
       api_.Py_IncRef(kind);
       plain_array_type_ = kind;
     }
-    if (!array || api_.PyObject_GetBuffer(array.get(), &exported->buffer, kWanted) != 0) {
-      delete exported;
-      return 0;
-    }
-    type = type_of_format(exported->buffer.format, exported->buffer.itemsize);
-    if (type == kNoType) {
-      api_.PyErr_SetString(*api_.PyExc_TypeError, "no typed array has this result's element type");
-      api_.PyBuffer_Release(&exported->buffer);
-      delete exported;
+    if (!array) return 0;
+    if (!take_array(array.get(), shaped, *exported, item)) {
+      if (api_.PyErr_Occurred() == nullptr) {
+        api_.PyErr_SetString(*api_.PyExc_TypeError, "no typed array has this result's elements");
+      }
       return 0;
     }
   }
-  BinaryItem item;
-  item.type = type;
-  item.size = static_cast<size_t>(exported->buffer.len);
-  if (SharedParts(call).find(exported->buffer, item) || item.size == 0) {
+  if (SharedParts(call).find(exported->data, item) || item.size == 0) {
     api_.PyBuffer_Release(&exported->buffer);
-    delete exported;
   } else {
-    item.exported = exported;
+    item.exported = exported.release();
   }
-  out.push_back(item);
+  out.push_back(std::move(item));
   return -1;
 }
 

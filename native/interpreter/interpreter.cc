@@ -21,6 +21,8 @@ Outputs& outputs() {
   return instance;
 }
 
+bool holds(const Call& call, size_t segments) { return call.segments.size() == segments; }
+
 // Holds a mutex under which Python code runs. Waited for without the GIL (or detached, where there
 // is none), which whoever holds the mutex may need.
 class DetachedLock {
@@ -53,8 +55,9 @@ std::shared_ptr<OutputTarget> Interpreter::output_target(Runtime& runtime) {
 std::vector<std::shared_ptr<OutputTarget>> Interpreter::output_targets(Runtime& runtime) {
   std::vector<std::shared_ptr<OutputTarget>> found;
   std::lock_guard<std::mutex> lock(outputs().mutex);
-  for (auto& [owner, target] : outputs().targets) {
-    if (owner != &runtime) continue;
+  for (const auto& entry : outputs().targets) {
+    if (entry.first != &runtime) continue;
+    const auto& target = entry.second;
     bool known = std::any_of(found.begin(), found.end(), [&](const auto& other) {
       return other->sink == target->sink && other->pool == target->pool;
     });
@@ -92,11 +95,12 @@ Interpreter::~Interpreter() {
 bool Interpreter::open(int32_t call) {
   PyObject* module = runtime_.host_module();
   as_list_ = api_.PyObject_GetAttrString(module, "as_list");
+  from_columns_ = api_.PyObject_GetAttrString(module, "from_columns");
   flush_output_ = api_.PyObject_GetAttrString(module, "flush_output");
   pending_output_ = api_.PyObject_GetAttrString(module, "pending_output");
   PyRef json_default(api_, api_.PyObject_GetAttrString(module, "json_default"));
-  bool ready =
-      as_list_ != nullptr && flush_output_ != nullptr && pending_output_ != nullptr && json_default;
+  bool ready = as_list_ != nullptr && from_columns_ != nullptr && flush_output_ != nullptr &&
+               pending_output_ != nullptr && json_default;
   if (ready) {
     json_decoder_ = std::make_unique<JsonDecoder>(api_, runtime_.bigint_type());
     json_encoder_ = std::make_unique<JsonEncoder>(api_, runtime_.bigint_type(), json_default.get(),
@@ -154,7 +158,7 @@ void Interpreter::close() {
   flight_loops_ = nullptr;
   json_decoder_.reset();
   json_encoder_.reset();
-  for (PyObject** object : {&as_list_, &flush_output_, &pending_output_}) {
+  for (PyObject** object : {&as_list_, &from_columns_, &flush_output_, &pending_output_}) {
     if (*object != nullptr) api_.Py_DecRef(*object);
     *object = nullptr;
   }
@@ -268,10 +272,13 @@ void Interpreter::forget(int32_t id) {
 }
 
 PyObject* Interpreter::decode(const Call& call, CodecKind codec) {
-  bool binary = codec == CodecKind::kBuffer || codec == CodecKind::kArray;
+  bool binary = codec >= CodecKind::kBuffer;
   if (binary != (call.kind == CallKind::kBinary) ||
       (codec == CodecKind::kString && call.count > 0 && call.lengths == nullptr) ||
-      (codec == CodecKind::kArray && call.segments.size() != 1)) {
+      (codec == CodecKind::kBuffer && !holds(call, static_cast<size_t>(call.count))) ||
+      (codec == CodecKind::kArray && (call.count != 1 || !holds(call, 1))) ||
+      (codec == CodecKind::kColumns && !holds(call, kColumnsParts)) ||
+      (codec != CodecKind::kArray && !call.layout.empty())) {
     api_.PyErr_SetString(*api_.PyExc_TypeError, "the batch is not one of this handler's codec");
     return nullptr;
   }
@@ -284,6 +291,8 @@ PyObject* Interpreter::decode(const Call& call, CodecKind codec) {
       return binary_.decode_buffers(call);
     case CodecKind::kArray:
       return binary_.decode_array(call);
+    case CodecKind::kColumns:
+      return binary_.decode_columns(call);
   }
   return nullptr;
 }
@@ -341,7 +350,8 @@ void Interpreter::flush_output() {
   if (!flushed) api_.PyErr_Clear();
 }
 
-// Takes `result` over and returns it, or a list made of it; null with an exception set.
+// Takes `result` over and returns it, or a list made of it; of columns a tuple with the list of
+// their memory. Null with an exception set.
 PyObject* Interpreter::checked_list(PyObject* result, const Call& call, const Handler& handler) {
   bool exact = handler.codecs.exact;
   PyRef owned(api_, result);
@@ -357,7 +367,8 @@ PyObject* Interpreter::checked_list(PyObject* result, const Call& call, const Ha
   if (!count) return nullptr;
   // The rows of a two-dimensional array are buffers themselves.
   bool rows = handler.codecs.out == CodecKind::kBuffer;
-  return api_.PyObject_CallFunctionObjArgs(as_list_, result, count.get(),
+  PyObject* convert = handler.codecs.out == CodecKind::kColumns ? from_columns_ : as_list_;
+  return api_.PyObject_CallFunctionObjArgs(convert, result, count.get(),
                                            exact ? api_.True : api_.False,
                                            rows ? api_.True : api_.False, nullptr);
 }
@@ -367,7 +378,14 @@ bool Interpreter::encode(const Call& call, const Handler& handler, PyObject* res
   lengths_.clear();
   items_.clear();
   Py_ssize_t bad = -1;
-  switch (handler.codecs.out) {
+  CodecKind codec = handler.codecs.out;
+  // What is no columns goes as records do.
+  const bool records = codec == CodecKind::kColumns && api_.is_exact(result, api_.PyList_Type);
+  if (records) codec = CodecKind::kJson;
+  switch (codec) {
+    case CodecKind::kColumns:
+      bad = binary_.encode_buffers(api_.PyTuple_GetItem(result, 0), call, items_);
+      break;
     case CodecKind::kString:
       bad = strings_.encode(result, out_, lengths_);
       if (bad >= 0 && api_.PyErr_Occurred() == nullptr) {
@@ -398,8 +416,8 @@ bool Interpreter::encode(const Call& call, const Handler& handler, PyObject* res
       break;
   }
   if (bad >= 0) {
-    fail(call, handler.codecs.out == CodecKind::kArray ? -1 : bad);
-  } else if (handler.codecs.out == CodecKind::kBuffer || handler.codecs.out == CodecKind::kArray) {
+    fail(call, codec == CodecKind::kBuffer || codec == CodecKind::kString ? bad : -1);
+  } else if (codec >= CodecKind::kBuffer) {
     return true;
   } else {
     ResultStatus status = out_.specials ? ResultStatus::kSpecials : ResultStatus::kOk;

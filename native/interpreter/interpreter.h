@@ -143,6 +143,7 @@ class Interpreter {
 
   PyObject* host_ = nullptr;
   PyObject* as_list_ = nullptr;
+  PyObject* from_columns_ = nullptr;
   PyObject* flush_output_ = nullptr;
   PyObject* pending_output_ = nullptr;
   std::vector<Handler> handlers_;

@@ -4,13 +4,13 @@
 #include <cstring>
 #include <iterator>
 #include <limits>
+#include <utility>
 
 #include "process/remote_interpreter.h"
 
 namespace rxp {
 namespace {
 
-constexpr int32_t kArrayTypes = 11;     // of napi_typedarray_type
 constexpr size_t kMostAsked = 1 << 16;  // callbacks of one worker that have no answer yet
 
 // A size that a worker made up is to end that worker, and a container that cannot grow would end
@@ -182,7 +182,7 @@ bool RemoteInterpreter::take_binary(WorkerSession& session, const char* place, s
       message.items > body.size / sizeof(ItemRecord) || message.data_at > body.size ||
       message.items * sizeof(ItemRecord) > message.data_at ||
       message.items > std::numeric_limits<int32_t>::max() ||
-      !affordable(message.items, sizeof(ItemRecord) + sizeof(BinaryItem))) {
+      !affordable(message.items, sizeof(ItemRecord) + sizeof(Layout) + sizeof(BinaryItem))) {
     return false;
   }
   size_t data_size = body.size - message.data_at;
@@ -190,8 +190,24 @@ bool RemoteInterpreter::take_binary(WorkerSession& session, const char* place, s
   if (message.items > 0) {
     std::memcpy(records.data(), body.data, message.items * sizeof(ItemRecord));
   }
-  for (const ItemRecord& record : records) {
+  std::vector<Layout> layouts(records.size());
+  size_t layout_at = records.size() * sizeof(ItemRecord);
+  for (size_t i = 0; i < records.size(); i++) {
+    const ItemRecord& record = records[i];
     if (record.type < 0 || record.type >= kArrayTypes) return false;
+    if (record.layout > 0) {
+      const size_t layout_size = record.layout * sizeof(int64_t);
+      if (record.layout > kMostLayoutNumbers || layout_size > message.data_at - layout_at) {
+        return false;
+      }
+      layouts[i].resize(record.layout);
+      std::memcpy(layouts[i].data(), body.data + layout_at, layout_size);
+      layout_at += layout_size;
+      if (!layout_fits(layouts[i].data(), record.layout,
+                       record.size / kElementSizes[record.type])) {
+        return false;
+      }
+    }
     if (record.alias < 0 &&
         (record.offset > data_size || record.size > data_size - record.offset)) {
       return false;
@@ -214,6 +230,7 @@ bool RemoteInterpreter::take_binary(WorkerSession& session, const char* place, s
     items[i].type = record.type;
     items[i].offset = record.offset;
     items[i].size = record.size;
+    items[i].layout = std::move(layouts[i]);
     if (record.alias >= 0) {
       items[i].alias = record.alias;
       fits = static_cast<size_t>(record.alias) < call->segments.size();

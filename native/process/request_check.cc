@@ -10,8 +10,7 @@ namespace {
 
 using FindBlock = std::function<const SharedBlock*(uint32_t)>;
 
-constexpr int32_t kArrayTypes = 11;  // of napi_typedarray_type
-constexpr auto kCodecs = static_cast<uint32_t>(CodecKind::kArray) + 1;
+constexpr auto kCodecs = static_cast<uint32_t>(CodecKind::kColumns) + 1;
 
 template <typename Message>
 bool read(const char* place, Message& message) {
@@ -40,6 +39,11 @@ bool lies_in(uint64_t from, uint64_t size, uint64_t whole) {
 bool segments_fit(const char* body, const CallMessage& message, const FindBlock& find) {
   const Body& whole = message.body;
   if (message.segments > whole.size / sizeof(SegmentRecord)) return false;
+  const size_t records_size = message.segments * sizeof(SegmentRecord);
+  if (message.layout > kMostLayoutNumbers || (message.layout > 0 && message.segments != 1) ||
+      !lies_in(records_size, message.layout * sizeof(int64_t), whole.size)) {
+    return false;
+  }
   for (uint32_t i = 0; i < message.segments; i++) {
     SegmentRecord record;
     std::memcpy(&record, body + i * sizeof record, sizeof record);
@@ -47,6 +51,12 @@ bool segments_fit(const char* body, const CallMessage& message, const FindBlock&
     const SharedBlock* block = record.block == 0 ? nullptr : find(record.block);
     if (record.block != 0 && block == nullptr) return false;
     if (!lies_in(record.offset, record.size, block == nullptr ? whole.size : block->size)) {
+      return false;
+    }
+    if (message.layout == 0) continue;
+    int64_t layout[kMostLayoutNumbers];
+    std::memcpy(layout, body + records_size, message.layout * sizeof(int64_t));
+    if (!layout_fits(layout, message.layout, record.size / kElementSizes[record.type])) {
       return false;
     }
   }
@@ -64,12 +74,11 @@ bool call_fits(const char* place, const FindBlock& find) {
   }
   if (static_cast<CallKind>(message.kind) == CallKind::kBinary) {
     return message.lengths == 0 && message.text_at == 0 && message.units == 0 &&
-           static_cast<uint32_t>(message.count) == message.segments &&
            segments_fit(body, message, find);
   }
   const uint64_t width = message.narrow != 0 ? 1 : 2;
   const uint64_t lengths_size = message.lengths * uint64_t{sizeof(int32_t)};
-  if (message.segments != 0 ||
+  if (message.segments != 0 || message.layout != 0 ||
       (message.lengths != 0 && message.lengths != static_cast<uint32_t>(message.count)) ||
       !lies_in(0, lengths_size, message.body.size) || message.text_at < lengths_size ||
       message.text_at % width != 0 || message.text_at > message.body.size ||

@@ -199,11 +199,12 @@ WorkerSession::Answer WorkerSession::send(const Call& call, int32_t within, Sent
   const size_t lengths_size =
       call.lengths == nullptr ? 0 : static_cast<size_t>(call.count) * sizeof(int32_t);
   const size_t segments_size = call.segments.size() * sizeof(SegmentRecord);
+  const size_t layout_size = call.layout.size() * sizeof(int64_t);
   const bool narrow = fits_narrow(call.text);
   size_t body_size = lengths_size + (narrow ? 1 : 2) * call.text.size;
   std::vector<SegmentRecord> records(call.segments.size());
   if (call.kind == CallKind::kBinary) {
-    body_size = part_aligned(segments_size);
+    body_size = part_aligned(segments_size + layout_size);
     for (size_t i = 0; i < records.size(); i++) {
       const Segment& segment = call.segments[i];
       records[i].type = segment.type;
@@ -225,6 +226,7 @@ WorkerSession::Answer WorkerSession::send(const Call& call, int32_t within, Sent
 
   if (call.kind == CallKind::kBinary) {
     std::memcpy(body, records.data(), segments_size);
+    if (layout_size > 0) std::memcpy(body + segments_size, call.layout.data(), layout_size);
     for (size_t i = 0; i < records.size(); i++) {
       const Segment& segment = call.segments[i];
       if (records[i].block != 0 || segment.size == 0) continue;
@@ -247,6 +249,7 @@ WorkerSession::Answer WorkerSession::send(const Call& call, int32_t within, Sent
   message->narrow = narrow ? 1 : 0;
   message->lengths = static_cast<uint32_t>(lengths_size / sizeof(int32_t));
   message->segments = static_cast<uint32_t>(records.size());
+  message->layout = static_cast<uint32_t>(call.layout.size());
   message->text_at = lengths_size;
   message->units = call.text.size;
   message->body = {body_size, block == nullptr ? 0 : block->id, 0};

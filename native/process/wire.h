@@ -86,7 +86,7 @@ constexpr uint64_t claim_of(uint64_t ticket, Claim claim) {
 inline constexpr uint32_t kClaims = 256;  // calls that a worker holds at a time
 
 // Body of a text: `lengths` lengths, then at text_at the text. Of a binary batch: `segments`
-// SegmentRecords, then their bytes.
+// SegmentRecords, then the `layout` numbers of the first one, then their bytes.
 struct CallMessage {
   MessageHeader header;
   uint64_t ticket;
@@ -99,6 +99,8 @@ struct CallMessage {
   uint32_t narrow;
   uint32_t lengths;
   uint32_t segments;
+  uint32_t layout;
+  uint32_t reserved;
   uint64_t text_at;
   uint64_t units;
   Body body;
@@ -151,7 +153,7 @@ struct TextMessage {
   Body body;
 };
 
-// Body: ItemRecords, then at data_at their bytes.
+// Body: ItemRecords, then their layouts, then at data_at their bytes.
 struct BinaryMessage {
   MessageHeader header;
   uint64_t ticket;
@@ -164,6 +166,8 @@ struct BinaryMessage {
 struct ItemRecord {
   int32_t alias;  // index of the input that the bytes lie in; -1: in the body, from data_at on
   int32_t type;
+  uint32_t layout;  // how many numbers
+  uint32_t reserved;
   uint64_t offset;
   uint64_t size;
 };

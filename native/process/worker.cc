@@ -280,6 +280,8 @@ bool Worker::run(char* place, Call& call, char* body) {
   call.text = TextView{body + message->text_at, message->units, message->narrow != 0};
   call.segments.resize(message->segments);
   auto* records = reinterpret_cast<const SegmentRecord*>(body);
+  auto* layout = reinterpret_cast<const int64_t*>(records + message->segments);
+  call.layout.assign(layout, layout + message->layout);
   for (size_t i = 0; i < call.segments.size(); i++) {
     const SegmentRecord& record = records[i];
     Segment& segment = call.segments[i];

@@ -21,6 +21,12 @@ uint64_t now() {
   return static_cast<uint64_t>(time.tv_sec) * 1000000000u + static_cast<uint64_t>(time.tv_nsec);
 }
 
+// Whether there is more memory between an array's elements than is worth copying.
+bool has_gaps(const BinaryItem& item) {
+  return item.alias < 0 && !item.layout.empty() &&
+         item.size > elements_of(item.layout) * kElementSizes[item.type];
+}
+
 }  // namespace
 
 std::atomic<bool> WorkerSink::forked{false};
@@ -114,15 +120,21 @@ void WorkerSink::post_text(int32_t pool, int32_t call, ResultStatus status, Text
 void WorkerSink::post_binary(int32_t pool, int32_t call, std::vector<BinaryItem>& items) {
   if (forked) _exit(0);
   std::unique_lock<std::mutex> lock(mutex_);
-  const size_t data_at = part_aligned(items.size() * sizeof(ItemRecord));
+  size_t data_at = items.size() * sizeof(ItemRecord);
+  for (const BinaryItem& item : items) data_at += item.layout.size() * sizeof(int64_t);
+  data_at = part_aligned(data_at);
   size_t size = data_at;
   std::vector<ItemRecord> records(items.size());
   for (size_t i = 0; i < items.size(); i++) {
     const BinaryItem& item = items[i];
-    records[i] = {item.alias, item.type, item.offset, item.size};
+    records[i] = {item.alias, item.type,   static_cast<uint32_t>(item.layout.size()),
+                  0,          item.offset, item.size};
     if (item.alias >= 0) continue;
     records[i].offset = size - data_at;
-    size += part_aligned(item.size);
+    if (has_gaps(item)) {
+      records[i].size = elements_of(item.layout) * kElementSizes[item.type];
+    }
+    size += part_aligned(records[i].size);
   }
   Body body;
   char* data = nullptr;
@@ -138,13 +150,24 @@ void WorkerSink::post_binary(int32_t pool, int32_t call, std::vector<BinaryItem>
     return post_text(pool, call, ResultStatus::kError, text, lengths);
   }
   if (!records.empty()) std::memcpy(data, records.data(), records.size() * sizeof(ItemRecord));
+  char* layouts = data + items.size() * sizeof(ItemRecord);
   for (size_t i = 0; i < items.size(); i++) {
     const BinaryItem& item = items[i];
+    const bool gaps = has_gaps(item);
+    if (!item.layout.empty()) {
+      const Layout layout = gaps ? compact(item.layout) : item.layout;
+      std::memcpy(layouts, layout.data(), layout.size() * sizeof(int64_t));
+      layouts += layout.size() * sizeof(int64_t);
+    }
     if (item.alias >= 0 || item.size == 0) continue;
-    const char* from = item.exported != nullptr
-                           ? static_cast<const char*>(item.exported->buffer.buf)
-                           : item.block->data() + item.offset;
-    std::memcpy(data + data_at + records[i].offset, from, item.size);
+    const char* from =
+        item.exported != nullptr ? item.exported->data : item.block->data() + item.offset;
+    char* to = data + data_at + records[i].offset;
+    if (gaps) {
+      gather(to, from, item.layout, kElementSizes[item.type]);
+    } else {
+      std::memcpy(to, from, item.size);
+    }
   }
   auto* message = reinterpret_cast<BinaryMessage*>(place_at);
   message->ticket = ticket_;

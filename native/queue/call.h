@@ -6,13 +6,14 @@
 #include <memory>
 #include <vector>
 
+#include "buffer/layout.h"
 #include "buffer/memory.h"
 #include "codec/text.h"
 #include "queue/unit_buffer.h"
 
 namespace rxp {
 
-enum class CodecKind : uint8_t { kString = 0, kJson = 1, kBuffer = 2, kArray = 3 };
+enum class CodecKind : uint8_t { kString = 0, kJson = 1, kBuffer = 2, kArray = 3, kColumns = 4 };
 
 enum class CallKind : uint8_t {
   kText = 0,     // a batch as text: the string and json codecs
@@ -52,6 +53,7 @@ struct Call {
   TextView text;                     // all items of this call, joined
   const int32_t* lengths = nullptr;  // `count` lengths in code units; null for other codecs
   std::vector<Segment> segments;
+  Layout layout;  // of the first segment, when it is an array with a shape
   Envelope* envelope = nullptr;
 
   // A batch for a handler that has its state in one interpreter.

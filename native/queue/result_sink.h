@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "buffer/layout.h"
 #include "buffer/memory.h"
 #include "codec/text.h"
 
@@ -23,6 +24,7 @@ struct BinaryItem {
   int type = 0;                        // napi_typedarray_type
   size_t offset = 0;                   // bytes into the block, the export or the input's block
   size_t size = 0;                     // bytes
+  Layout layout;                       // of an array with a shape, else empty
 };
 
 enum class ResultStatus : int32_t {

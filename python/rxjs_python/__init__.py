@@ -1,6 +1,7 @@
 """What handlers may import from rxjs-python.
 
 ``host``: calls functions of the JavaScript program (``from rxjs_python import host``).
+``Columns``, ``StringColumn``: a batch of codec 'columns', and the text in it.
 ``BigInt``: a JavaScript BigInt arrives as one, and a ``BigInt`` in a result goes back as one.
 ``KeyedState``: a value for each key, with a time to live and a limit to the number of keys.
 ``Interrupted``: raised inside a handler whose call was aborted or timed out.
@@ -9,6 +10,7 @@ The error classes are those that the caller in JavaScript sees when a result can
 
 from __future__ import annotations
 
+from ._columns import Columns, StringColumn
 from ._errors import (
     HandlerError,
     Interrupted,
@@ -22,6 +24,7 @@ from ._types import BigInt
 
 __all__ = [
     "BigInt",
+    "Columns",
     "HandlerError",
     "Interrupted",
     "KeyedState",
@@ -30,4 +33,5 @@ __all__ = [
     "ResultLengthError",
     "ResultTypeError",
     "StateFullError",
+    "StringColumn",
 ]

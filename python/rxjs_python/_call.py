@@ -11,6 +11,7 @@ from functools import partial
 
 from . import _async
 from ._aggregate import Programs, is_aggregate
+from ._columns import size_of
 from ._errors import INIT, HandlerError, ResultTypeError, mark_item
 from ._results import article, as_list, resolve
 
@@ -34,6 +35,10 @@ def shape(target: Any, mode: str, codec: str, seed: Any, loops: _async.Loops) ->
     if mode != "map" and codec == "array":
         raise HandlerError(
             INIT, f"mode '{mode}' does not go with codec 'array': a chunk is a batch already"
+        )
+    if mode == "scan" and codec == "columns":
+        raise HandlerError(
+            INIT, "mode 'scan' does not go with codec 'columns': it takes items one by one"
         )
     if mode == "scan":
         return Scan(target, seed, loops)
@@ -77,10 +82,10 @@ def _awaited(target: Any, codec: str, loops: _async.Loops) -> Call:
     if flags & _CO_ASYNC_GENERATOR and codec != "array":
 
         def call_async_generator(batch: Any) -> Any:
-            return loops.run(_async.collect(target(batch), len(batch)))
+            return loops.run(_async.collect(target(batch), size_of(batch)))
 
         def start(batch: Any) -> Any:
-            return _async.collect(target(batch), len(batch))
+            return _async.collect(target(batch), size_of(batch))
 
         return _many(call_async_generator, start, loops)
     plain: Call = target
@@ -96,7 +101,7 @@ def _many(call: Any, start: Any, loops: _async.Loops) -> Call:
 
 def _filter(call: Call) -> Call:
     def filter_batch(batch: Any) -> list[str]:
-        count = len(batch)
+        count = size_of(batch)
         keep = as_list(call(batch), count, True)
         try:
             return ["".join(["1" if each else "0" for each in keep])]
@@ -119,7 +124,7 @@ def _mark_first_unclear(error: BaseException, keep: list[Any]) -> None:
 def _flat_map(call: Call) -> Call:
     def flat_map_batch(batch: Any) -> list[Any]:
         flat: list[Any] = []
-        for index, inner in enumerate(as_list(call(batch), len(batch), True)):
+        for index, inner in enumerate(as_list(call(batch), size_of(batch), True)):
             kind = type(inner)
             if kind is list or kind is tuple:
                 flat.extend(inner)

@@ -29,10 +29,14 @@ _ADVICE = {
 }
 
 
+# Those that an array with a shape may have, as in native/buffer/layout.h.
+_MOST_DIMENSIONS = 32
+
 _imported: Any = None
 
 
-def _numpy() -> Any:
+def numpy_for(codec: str) -> Any:
+    """numpy, which this codec needs. Raises HandlerError where Python does not have it."""
     global _imported
     if _imported is not None:
         return _imported
@@ -44,7 +48,7 @@ def _numpy() -> Any:
             raise
         raise HandlerError(
             CODEC,
-            "codec 'array' needs numpy, which the Python that runs here does not have. "
+            f"codec '{codec}' needs numpy, which the Python that runs here does not have. "
             f"Install it there ({sys.executable} -m pip install numpy), "
             "or name it in the option `requirements`.",
         ) from None
@@ -52,40 +56,68 @@ def _numpy() -> Any:
     return numpy
 
 
-def to_array(memory: Any, code: str) -> Any:
-    """A numpy array over `memory`, without a copy; `code` is a numpy dtype such as '<f8'."""
-    numpy = _numpy()
+def to_array(memory: Any, code: str, layout: list[int] | None = None) -> Any:
+    """A numpy array over `memory`, without a copy; `code` is a numpy dtype such as '<f8'.
+
+    `layout`, of an array with a shape, counts elements: where the first one lies, the shape, the
+    strides.
+    """
+    numpy = numpy_for("array")
+    if layout is not None:
+        dimensions = len(layout) // 2
+        shape = layout[1 : 1 + dimensions]
+        if 0 in shape:
+            return numpy.empty(shape, dtype=code)
+        width = numpy.dtype(code).itemsize
+        strides = [stride * width for stride in layout[1 + dimensions :]]
+        return numpy.ndarray(shape, code, memory, layout[0] * width, strides)
     if memoryview(memory).nbytes == 0:  # frombuffer refuses an empty buffer
         return numpy.empty(0, dtype=code)
     return numpy.frombuffer(memory, dtype=code)
 
 
-def from_array(result: Any) -> Any:
+def from_array(result: Any, shaped: bool = False) -> Any:
     """`result` as an array that a TypedArray can be made of: contiguous, writable, native-endian.
 
+    `shaped`: JavaScript takes the shape and the strides as they are, so elements may lie anywhere.
     The very same object where it is that already. Raises ResultEncodeError for a dtype that no
     TypedArray has, ResultTypeError for what is not an array at all.
     """
     if hasattr(result, "__await__"):
         result = resolve(result)
-    numpy = _numpy()
+    numpy = numpy_for("array")
     array = _as_ndarray(numpy, result)
     dtype = array.dtype
+    if shaped and array.ndim > _MOST_DIMENSIONS:
+        raise ResultEncodeError(
+            f"handler returned an array of {array.ndim} dimensions; at most {_MOST_DIMENSIONS} "
+            "reach JavaScript"
+        )
     if dtype.kind == "b":
         # A cast, not a view: nothing outside numpy promises what a bool looks like in memory.
-        return array.astype(numpy.uint8, order="C").reshape(array.shape or (1,))
+        numbers = array.astype(numpy.uint8, order="C")
+        return numbers if shaped else numbers.reshape(array.shape or (1,))
     if f"{dtype.kind}{dtype.itemsize}" not in _TYPED or dtype.kind not in "iuf":
         advice = _ADVICE.get(dtype.char) or _ADVICE.get(dtype.kind, "convert it first")
         raise ResultEncodeError(
             f"handler returned an array of dtype {dtype}, which no TypedArray has; {advice}"
         )
-    if array.ndim == 0:
+    if array.ndim == 0 and not shaped:
         array = array.reshape(1)
     if not dtype.isnative:
         array = array.astype(dtype.newbyteorder("="))
-    if not array.flags.c_contiguous or not array.flags.writeable:
+    if not _fits(array, shaped):
         array = numpy.array(array, order="C", copy=True)
     return array
+
+
+def _fits(array: Any, shaped: bool) -> bool:
+    """Whether JavaScript can look at the array's memory as it is."""
+    flags = array.flags
+    if not shaped or not flags.writeable:
+        return bool(flags.c_contiguous and flags.writeable)
+    # The columns of a structured array, say, lie in between what is no element of theirs.
+    return bool(flags.aligned) and not any(stride % array.itemsize for stride in array.strides)
 
 
 def _as_ndarray(numpy: Any, result: Any) -> Any:

@@ -17,6 +17,7 @@ import threading
 from . import _async, _callback, _gil, _interrupt, _logs, _output
 from ._aggregate import is_aggregate
 from ._call import call_method, shape
+from ._columns import from_columns, to_columns
 from ._convert import from_array, from_buffer, json_default, to_array
 from ._errors import (
     INIT,
@@ -54,9 +55,11 @@ __all__ = [
     "flush_output",
     "from_array",
     "from_buffer",
+    "from_columns",
     "json_default",
     "pending_output",
     "to_array",
+    "to_columns",
 ]
 
 # Modules whose libraries Node exports the symbols of, in versions of its own. Imported once with

@@ -85,7 +85,7 @@ class Bench {
   /** A handler for each codec, by number: ECHO + codec. */
   define(): void {
     const spec = { kind: 'source', source: 'def handle(batch): return batch', function: null }
-    for (const [number, codec] of (['string', 'json', 'buffer', 'array'] as const).entries()) {
+    for (const [number, codec] of (['string', 'json', 'buffer', 'array', 'columns'] as const).entries()) {
       const request = { op: 'open', id: ECHO + number, spec, init: null, mode: 'map', codec }
       this.pool.defineHandler(ECHO + number, number, number, true, JSON.stringify(request), 1)
     }
@@ -102,7 +102,7 @@ class Bench {
     this.box()
     this.submit(ECHO, ['a', '', 'b€'])
     assert.equal(await this.answer(PROBE), 0)
-    this.pool.submitBinary(PROBE, -1, ECHO + 2, [new Uint8Array(9)], new Uint8Array([Crossing.Copy]))
+    this.pool.submitBinary(PROBE, -1, ECHO + 2, [new Uint8Array(9)], new Uint8Array([Crossing.Copy]), 1, undefined)
     assert.equal(await this.answer(PROBE), 0)
     // Lengths that do not fit their text, and batches of another codec, are errors of the call.
     this.boxes.out.set([PROBE, ECHO, -1, 2, 3, 2, 1, 900])
@@ -182,7 +182,7 @@ function commandsOf(bench: Bench, options: object): ((pick: Pick) => unknown)[] 
   }
   const seat = (pick: Pick) => pick(bench.seats + 1) - 1
   const call = (pick: Pick) => 1 + pick(1000)
-  const handler = (pick: Pick) => ECHO - 1 + pick(6)
+  const handler = (pick: Pick) => ECHO - 1 + pick(7)
   const view = (pick: Pick) => {
     const size = pick(300)
     const kinds = [
@@ -239,7 +239,8 @@ function commandsOf(bench: Bench, options: object): ((pick: Pick) => unknown)[] 
     method(pool, 'submitBinary', (pick) => {
       const views = Array.from({ length: pick(4) }, () => view(pick))
       const ways = Uint8Array.from(views, (item) => crossing(item, pick))
-      return [call(pick), seat(pick), handler(pick), views, ways]
+      const layout = pick(3) === 0 ? Float64Array.from({ length: pick(8) }, () => pick(7) - 2) : undefined
+      return [call(pick), seat(pick), handler(pick), views, ways, pick(4) === 0 ? pick(9) : views.length, layout]
     }),
     method(pool, 'control', (pick) => {
       const text = ['{"op":"info"}', '{}', 'null', '[', '\ud800', '{"op":"nothing"}'][pick(6)]!

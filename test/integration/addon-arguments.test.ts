@@ -86,9 +86,34 @@ describe('arguments of the addon', () => {
   })
 
   it('views, crossings and seats of a binary call are checked', () => {
-    const submit = (views: unknown, crossings: unknown, seat = -1, handler = 0) =>
-      assert.throws(() => pool.submitBinary(1, seat, handler, views as never, crossings as never), TypeError)
+    const submit = (views: unknown, crossings: unknown, seat = -1, handler = 0, items = 1, layout?: unknown) =>
+      assert.throws(
+        () => pool.submitBinary(1, seat, handler, views as never, crossings as never, items, layout as never),
+        TypeError,
+      )
     const view = new Uint8Array(8)
+    submit([view], new Uint8Array(1), -1, 0, -1)
+    // A layout is offset, shape and strides of the one view, in which all its elements lie.
+    const layouts: unknown[] = [
+      null,
+      [0, 8, 1],
+      Float32Array.of(0, 8, 1),
+      Float64Array.of(),
+      Float64Array.of(0, 8),
+      Float64Array.of(0, 9, 1),
+      Float64Array.of(1, 8, 1),
+      Float64Array.of(0, 8, -1),
+      Float64Array.of(-1, 8, 1),
+      Float64Array.of(0, -1, 1),
+      Float64Array.of(0.5, 1, 1),
+      Float64Array.of(0, Number.NaN, 1),
+      Float64Array.of(0, 2 ** 52, 2 ** 52),
+      Float64Array.of(0, 2 ** 40, 2 ** 40, 0, 0),
+      Float64Array.of(9, 0, 1),
+      new Float64Array(67),
+    ]
+    for (const layout of layouts) submit([view], new Uint8Array(1), -1, 0, 1, layout)
+    submit([view, view], new Uint8Array(2), -1, 0, 2, Float64Array.of(0, 8, 1))
     submit([view], new Uint8Array(0))
     submit([view], [0])
     submit([view, new DataView(new ArrayBuffer(4))], new Uint8Array(2))
@@ -135,7 +160,7 @@ describe('arguments of the addon', () => {
   })
 
   it('handlers, codecs, calls and seats that there cannot be are TypeErrors', () => {
-    assert.throws(() => pool.defineHandler(0, 4, 0, true, '{}', 1), TypeError)
+    assert.throws(() => pool.defineHandler(0, 5, 0, true, '{}', 1), TypeError)
     assert.throws(() => pool.defineHandler(0, 0, -1, true, '{}', 1), TypeError)
     assert.throws(() => pool.defineHandler(1 << 20, 0, 0, true, '{}', 1), TypeError)
     assert.throws(() => pool.stop(0, 1), TypeError)

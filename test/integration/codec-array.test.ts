@@ -244,13 +244,12 @@ withPool('codec array', (test) => {
       [[1, 2, 3], /one typed array a call, got 3/],
       [[], /one typed array a call, got 0/],
       [[input, input], /one typed array a call, got 2/],
-      [[1], /typed arrays, got a number/],
-      [new ArrayBuffer(8), /typed arrays, got a value of class ArrayBuffer/],
-      [new DataView(buffer), /typed arrays, got a value of class DataView/],
-      ['text', /typed arrays, got a string/],
-      [undefined, /typed arrays, got undefined/],
-      [null, /typed arrays, got null/],
-      [{ length: 1 }, /typed arrays, got a value of class Object/],
+      [[1], /typed arrays, .*got a number/],
+      ['text', /typed arrays, .*got a string/],
+      [undefined, /typed arrays, .*got undefined/],
+      [null, /typed arrays, .*got null/],
+      [{ length: 1 }, /typed arrays, .*got a value of class Object/],
+      [{ data: input, shape: [2, 2] }, /typed arrays, .*got a value of class Object/],
     ]
     for (const [value, message] of bad) {
       const error = await failsWith(handler('lambda a: a').call(value as never), EncodeError, 'ERR_ITEM_ENCODE')

@@ -195,7 +195,7 @@ void test_reaper() {
     large->retain();
     Result result = script.result(script.call(*pool, handler, large));
     CHECK(result.items.size() == 1 && result.items[0].exported != nullptr);
-    std::memset(result.items[0].exported->buffer.buf, i, result.items[0].size);
+    std::memset(result.items[0].exported->data, i, result.items[0].size);
     held.push_back(result.items[0]);
   }
   CHECK(alive() == 20);

@@ -57,6 +57,16 @@ class ToArray(unittest.TestCase):
             view[:] = 1
             self.assertEqual(bytes(data), numpy.ones(len(view), code).tobytes())
 
+    def test_shapes_and_strides_without_a_copy(self) -> None:
+        data = bytearray(numpy.arange(12, dtype="<i2").tobytes())
+        view = _host.to_array(memoryview(data), "<i2", [11, 3, 2, -4, -1])
+        self.assertEqual(view.tolist(), [[11, 10], [7, 6], [3, 2]])
+        view[0, 0] = 99
+        self.assertEqual(data[22], 99)
+        self.assertEqual(_host.to_array(memoryview(data), "<i2", [5]).tolist(), 5)
+        empty = _host.to_array(memoryview(b""), "<i2", [0, 2, 0, 7, 7])
+        self.assertEqual(empty.shape, (2, 0))
+
     def test_zero_length_and_read_only(self) -> None:
         self.assertEqual(_host.to_array(memoryview(b""), "<f8").shape, (0,))
         self.assertFalse(_host.to_array(memoryview(b"12345678"), "<f8").flags.writeable)

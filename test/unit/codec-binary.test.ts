@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { runInNewContext } from 'node:vm'
-import { decodeBinary, encodeBinary, keepBinary, nameOf } from '../../lib/codec/binary'
+import { decodeBinary, encodeBinary, keepBinary } from '../../lib/codec/binary'
+import { nameOf } from '../../lib/codec/typed'
 import { EncodeError } from '../../lib/errors'
 import { Crossing } from '../../lib/native'
 
@@ -12,6 +13,7 @@ const describeResult = (place: number, type: number, offset: number, size: numbe
   Math.floor(offset / 2 ** 32),
   size & 0xffffffff,
   Math.floor(size / 2 ** 32),
+  0, // no layout
 ]
 const UINT8 = 1
 const FLOAT64 = 8
@@ -86,8 +88,9 @@ describe('the binary codecs', () => {
     ])
     const results = decodeBinary([block, doubles], numbers, 1, 4, [input])
     assert.deepEqual(results.slice(0, 3), [Uint8Array.of(1, 2), Uint8Array.of(3, 4, 5), Float64Array.of(1.5)])
-    assert.equal(results[3]!.buffer, input.buffer)
-    assert.deepEqual([results[3]!.byteOffset, results[3]!.length], [6, 2])
+    const last = results[3] as Uint8Array
+    assert.equal(last.buffer, input.buffer)
+    assert.deepEqual([last.byteOffset, last.length], [6, 2])
   })
 
   it('copy a result that starts between elements', () => {

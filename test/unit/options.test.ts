@@ -135,6 +135,7 @@ describe('handler options', () => {
     assert.deepEqual(validateHandler('m:f'), {
       init: undefined,
       codec: 'json',
+      schema: undefined,
       mode: 'map',
       asyncConcurrency: 128,
       seed: undefined,
@@ -151,6 +152,10 @@ describe('handler options', () => {
     ['init', 'm:f', { init: 7 }, /'init' must be a name/],
     ['codec', 'm:f', { codec: 'pickle' }, /'codec' must be one of 'string', 'json', 'buffer', 'array'/],
     ['mode', 'm:f', { mode: 'reduce' }, /'mode' must be one of/],
+    ['columns and scan', 'm:f', { codec: 'columns', mode: 'scan' }, /codec 'columns' is not for mode 'scan'/],
+    ['schema alone', 'm:f', { schema: { a: 'int32' } }, /'schema' is for codec 'columns' alone/],
+    ['schema', 'm:f', { codec: 'columns', schema: ['a'] }, /'schema' must be an object of types/],
+    ['a type', 'm:f', { codec: 'columns', schema: { a: 'int64' } }, /'schema.a' must be one of 'float64', 'float32'/],
     ['array and filter', 'm:f', { codec: 'array', mode: 'filter' }, /codec 'array' is not for mode 'filter'/],
     ['batch', 'm:f', { batch: 3 }, /'batch' is not an option here/],
   ]
@@ -279,6 +284,12 @@ describe('operator options', () => {
     ['pool no pool', () => mapPython('m:f', { pool: {} as Anything }), /'pool' must be a PythonPool/],
     ['pool null', () => mapPython('m:f', { pool: null as Anything }), /'pool' must be a PythonPool/],
     ['codec', () => mapPython('m:f', { codec: 'xml' as Anything }), /'codec' must be one of/],
+    [
+      'schema with a Handler',
+      () => mapPython(handler, { schema: {} } as Anything),
+      /'schema'.*where the Handler is made/,
+    ],
+    ['columns with scan', () => scanPython('m:f', { codec: 'columns' }), /codec 'columns' is not for scanPython/],
     ['seed for map', () => mapPython('m:f', { seed: 1 } as Anything), /'seed' is not an option here/],
     ['array with batch', () => mapPython(array, { batch: 4 }), /'batch' is not for codec 'array'/],
     ['array filter', () => filterPython(array), /codec 'array' is for mapPython alone/],

@@ -65,10 +65,37 @@ class Requests final : public Target {
     call->count = static_cast<int32_t>(input.size());
     bool binary = call->kind == static_cast<uint32_t>(CallKind::kBinary);
     call->segments = binary ? static_cast<uint32_t>(call->count) : 0;
+    call->layout = 0;
+    if (binary && (input.byte() & 1) != 0) {
+      call->segments = 1;
+      call->layout = 1 + 2 * (input.byte() % 5u) + ((input.byte() & 15) == 0 ? 1 : 0);
+      fill_layout(call, place, size, input);
+    }
     call->lengths = binary ? 0 : static_cast<uint32_t>(call->count);
     call->text_at = binary ? 0 : call->lengths * sizeof(int32_t);
     call->units = binary ? 0 : input.size();
     if ((input.byte() & 7) == 0) call->text_at = input.size();
+  }
+
+  // One segment and a layout that nearly lies in it.
+  void fill_layout(const CallMessage* call, char* place, size_t size, Input& input) {
+    char* body = place + sizeof *call;
+    size_t room = size - sizeof *call;
+    if (call->body.block != 0) {
+      const SharedBlock* block = find(call->body.block);
+      body = block->data;
+      room = block->size;
+    }
+    SegmentRecord record{0, static_cast<int32_t>(input.byte() % 11), 0, input.byte()};
+    if (room < sizeof record) return;
+    std::memcpy(body, &record, sizeof record);
+    for (uint32_t i = 0; i < call->layout; i++) {
+      const size_t at = sizeof record + i * sizeof(int64_t);
+      if (room < at + sizeof(int64_t)) return;
+      int64_t number = static_cast<int64_t>(input.byte() % 8) - 2;
+      if ((input.byte() & 31) == 0) number = static_cast<int64_t>(uint64_t{input.size()} << 33);
+      std::memcpy(body + at, &number, sizeof number);
+    }
   }
 
   // What Worker reads of it.
@@ -78,7 +105,7 @@ class Requests final : public Target {
         return read_body(place, *reinterpret_cast<const StartMessage*>(place));
       case MessageType::kDefine: {
         const auto& define = *reinterpret_cast<const DefineMessage*>(place);
-        CHECK(define.codec_in <= 3 && define.codec_out <= 3);
+        CHECK(define.codec_in <= 4 && define.codec_out <= 4);
         CHECK(define.async_limit >= 1 && define.async_limit <= kMostInFlight);
         CHECK(define.units * sizeof(char16_t) <= define.body.size);
         return read_body(place, define);
@@ -113,8 +140,23 @@ class Requests final : public Target {
     touch(body + call.text_at, call.units * (call.narrow != 0 ? 1 : 2));
     for (uint32_t i = 0; i < call.segments; i++) {
       const auto& record = reinterpret_cast<const SegmentRecord*>(body)[i];
-      touch((record.block == 0 ? body : find(record.block)->data) + record.offset, record.size);
+      const char* from = (record.block == 0 ? body : find(record.block)->data) + record.offset;
+      touch(from, record.size);
+      if (call.layout > 0) read_array(body, call, from, record);
     }
+  }
+
+  // Every element, as numpy would.
+  void read_array(const char* body, const CallMessage& call, const char* from,
+                  const SegmentRecord& record) {
+    Layout layout(call.layout);
+    std::memcpy(layout.data(), body + sizeof record, call.layout * sizeof(int64_t));
+    const size_t width = kElementSizes[record.type];
+    const uint64_t elements = elements_of(layout);
+    if (elements > 10'000) return;
+    std::vector<char> all(elements * width);
+    gather(all.data(), from, layout, width);
+    touch(all.data(), all.size());
   }
 
   void touch(const char* from, size_t size) {

@@ -200,6 +200,8 @@ class Life {
 
   void take_item(BinaryItem& item) {
     CHECK(item.type >= 0 && item.type < 11);
+    CHECK(item.layout.empty() || layout_fits(item.layout.data(), item.layout.size(),
+                                             item.size / kElementSizes[item.type]));
     if (item.block != nullptr) {
       CHECK(item.offset <= item.block->size() && item.size <= item.block->size() - item.offset);
       if (item.size > 0) {
@@ -253,11 +255,21 @@ class Life {
         message.items = 2;
         message.data_at = 64;
         message.body = {body_size, block, 0};
-        ItemRecord records[] = {{-1, 1, 0, 16}, {-1, 1, 16, 16}};
-        if ((input.byte() & 3) == 0) records[0] = {0, 1, input.size(), input.size()};
+        ItemRecord records[] = {{-1, 1, 0, 0, 0, 16}, {-1, 1, 0, 0, 16, 16}};
+        if ((input.byte() & 3) == 0) records[0] = {0, 1, 0, 0, input.size(), input.size()};
         if ((input.byte() & 3) == 0) records[1].size = input.size();
-        std::memcpy(bytes.data() + sizeof message, records, sizeof records);
-        if (block != 0) write_block(block, records, sizeof records);
+        if ((input.byte() & 1) != 0) {
+          message.items = 1;
+          message.data_at = 128;
+          records[0].layout = 5;
+          int64_t layout[] = {0, 4, 4, 4, 1};
+          layout[input.byte() % 5] = static_cast<int64_t>(input.byte() % 12) - 5;
+          std::memcpy(bytes.data() + sizeof message + sizeof records[0], layout, sizeof layout);
+          if (block != 0) write_block(block, layout, sizeof layout, sizeof records[0]);
+        }
+        const size_t used = message.items * sizeof(ItemRecord);
+        std::memcpy(bytes.data() + sizeof message, records, used);
+        if (block != 0) write_block(block, records, used);
         size = sizeof message + (block == 0 ? body_size : 0);
         break;
       }
@@ -359,8 +371,10 @@ class Life {
     write(&map, sizeof map);
   }
 
-  void write_block(uint32_t block, const void* bytes, size_t size) {
-    if (blocks_[block - 1] >= 0) (void)!pwrite(blocks_[block - 1], bytes, size, 0);
+  void write_block(uint32_t block, const void* bytes, size_t size, size_t at = 0) {
+    if (blocks_[block - 1] >= 0) {
+      (void)!pwrite(blocks_[block - 1], bytes, size, static_cast<off_t>(at));
+    }
   }
 
   void write_over(Input& input) {

@@ -35,7 +35,7 @@ class Values final : public Target {
   }
 
   void run(Input input) override {
-    const uint32_t encoder = input.byte() % 4;
+    const uint32_t encoder = input.byte() % 5;
     PyRef inputs(api_, binary_.decode_buffers(call_));
     PyRef seed(api_, api_.PyUnicode_FromKindAndData(1, input.rest(),
                                                     static_cast<Py_ssize_t>(input.left())));
@@ -48,6 +48,7 @@ class Values final : public Target {
     } else if (encoder == 1) {
       encode_strings(list.get());
     } else {
+      call_.layout = encoder == 4 ? Layout{0} : Layout{};
       encode_binary(list.get(), encoder == 2);
     }
     binary_.release_views(inputs.get());
@@ -107,6 +108,8 @@ class Values final : public Target {
 
   // Reads a result as JavaScript would.
   void touch(const BinaryItem& item) {
+    CHECK(item.layout.empty() || layout_fits(item.layout.data(), item.layout.size(),
+                                             item.size / kElementSizes[item.type]));
     if (item.size == 0) return;
     const char* from = nullptr;
     if (item.alias >= 0) {
@@ -118,7 +121,7 @@ class Values final : public Target {
       from = item.block->data() + item.offset;
     } else {
       CHECK(item.exported != nullptr);
-      from = static_cast<const char*>(item.exported->buffer.buf);
+      from = item.exported->data;
     }
     for (size_t i = 0; i < item.size; i += 61) sink_ = sink_ + static_cast<uint8_t>(from[i]);
     sink_ = sink_ + static_cast<uint8_t>(from[item.size - 1]);
