@@ -26,7 +26,9 @@ class Joined:
 class ProgramsTest(unittest.TestCase):
     def test_steps(self) -> None:
         run = Programs(Joined())
-        self.assertEqual(run([[[0, 1, 1, 1, "a", 0, 2, 1, 2, "b"], None], [[2, 1, 2], 1]]), [None, "ab"])
+        self.assertEqual(
+            run([[[0, 1, 1, 1, "a", 0, 2, 1, 2, "b"], None], [[2, 1, 2], 1]]), [None, "ab"]
+        )
         self.assertEqual(run([[[], 2], [[1, 2, "c"], 2], [[], 1]]), ["b", "bc", "ab"])
 
     def test_dropped(self) -> None:
