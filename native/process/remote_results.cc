@@ -10,7 +10,6 @@
 namespace rxp {
 namespace {
 
-constexpr int32_t kArrayTypes = 11;     // of napi_typedarray_type
 constexpr size_t kMostAsked = 1 << 16;  // callbacks of one worker that have no answer yet
 
 // A size that a worker made up is to end that worker, and a container that cannot grow would end

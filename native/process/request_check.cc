@@ -10,7 +10,6 @@ namespace {
 
 using FindBlock = std::function<const SharedBlock*(uint32_t)>;
 
-constexpr int32_t kArrayTypes = 11;  // of napi_typedarray_type
 constexpr auto kCodecs = static_cast<uint32_t>(CodecKind::kArray) + 1;
 
 template <typename Message>

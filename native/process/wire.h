@@ -104,6 +104,8 @@ struct CallMessage {
   Body body;
 };
 
+inline constexpr int32_t kArrayTypes = 11;  // of napi_typedarray_type
+
 struct SegmentRecord {
   uint32_t block;  // one of pool.allocate(); 0: in the body
   int32_t type;
