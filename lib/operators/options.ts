@@ -1,8 +1,9 @@
 import type { Observer } from 'rxjs'
 import type { BatchLimits } from '../batch/batcher'
+import { Checker } from '../checker'
 import { OptionError } from '../errors'
 import { type MetricsTarget, StageMetrics } from '../metrics'
-import { Checker, checkHandlerOptions, type HandlerOptions, isHandlerSpec } from '../options'
+import { checkHandlerOptions, type HandlerOptions, isHandlerSpec } from '../options'
 import type { CodecName, Handler, HandlerMode, HandlerSpec } from '../pool/handler'
 import type { PythonPool } from '../pool/pool'
 

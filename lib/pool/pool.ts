@@ -371,23 +371,22 @@ export class PythonPool extends EventEmitter<PoolEvents> implements AsyncDisposa
   }
 
   private onNotice(text: string): void {
-    let notice: GilNotice
-    try {
-      notice = JSON.parse(text) as GilNotice
-    } catch {
-      return // a worker process whose memory was written over
-    }
-    this.gil.take(notice)
+    const notice = readJson<GilNotice>(text)
+    if (notice !== undefined) this.gil.take(notice)
   }
 
   private onLog(text: string): void {
-    let record: LogRecord
-    try {
-      record = JSON.parse(text) as LogRecord
-    } catch {
-      return // a worker process whose memory was written over
-    }
-    if (this.emit('log', record)) return
+    const record = readJson<LogRecord>(text)
+    if (record === undefined || this.emit('log', record)) return
     this.onOutput('stderr', `${record.message}\n${record.traceback ? `${record.traceback}\n` : ''}`)
+  }
+}
+
+/** What Python says of itself; nothing where a handler has written over its worker process's memory. */
+function readJson<T>(text: string): T | undefined {
+  try {
+    return JSON.parse(text) as T
+  } catch {
+    return undefined
   }
 }

@@ -1,6 +1,7 @@
+import type { Checker } from '../checker'
 import { PoolClosedError } from '../errors'
 import type { NativePool } from '../native'
-import type { Checker, Isolation } from '../options'
+import type { Isolation } from '../options'
 import type { Seats } from './seats'
 
 /** When an interpreter is replaced by a new one. */

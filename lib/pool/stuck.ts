@@ -39,6 +39,8 @@ export class StuckWatch {
   /** Why no call can be made now. */
   blockedBy: PythonStuckError | undefined
   private replacing = false
+  /** When the last replacement had started, and calls that waited for the same GIL could go on. */
+  private replaced = Number.NEGATIVE_INFINITY
   /** Seats whose interpreter nothing has replaced. */
   missing = 0
 
@@ -58,8 +60,8 @@ export class StuckWatch {
 
   private look(number: number, call: PendingCall): void {
     if (!this.channel.has(number, call)) return
-    // One at a time; and while the GIL is held, no call can do as it was told.
-    if (this.replacing) this.watch(number, call)
+    // One at a time; and while the GIL is held, no call can do as it was told: each has its time of grace after that.
+    if (this.replacing || performance.now() - this.replaced < this.grace) this.watch(number, call)
     else this.giveUp(number)
   }
 
@@ -91,6 +93,7 @@ export class StuckWatch {
       () => {
         clearTimeout(limit)
         this.replacing = false
+        this.replaced = performance.now()
         this.blockedBy = undefined
       },
       (error: Error) => {

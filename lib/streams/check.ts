@@ -1,6 +1,6 @@
+import { Checker } from '../checker'
 import type { Clock } from '../clock'
 import { OptionError } from '../errors'
-import { Checker } from '../options'
 
 /** Checks of options that only stream operators have. */
 export class StreamChecker extends Checker {

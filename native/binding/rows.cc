@@ -3,19 +3,17 @@
 namespace rxp {
 namespace {
 
-// The code units of what read_texts() will read; negative when it is not text.
-double text_units(napi_env env, napi_value texts, bool pieces) {
+// Calls `read` with each text: the one that `texts` is, or its `pieces`. False as soon as that is.
+template <typename Read>
+bool for_each_text(napi_env env, napi_value texts, bool pieces, Read read) {
   uint32_t count = 1;
   if (pieces) napi_get_array_length(env, texts, &count);
-  double units = 0;
   for (uint32_t i = 0; i < count; i++) {
     napi_value text = texts;
-    size_t size = 0;
-    if (pieces && napi_get_element(env, texts, i, &text) != napi_ok) return -1;
-    if (napi_get_value_string_utf16(env, text, nullptr, 0, &size) != napi_ok) return -1;
-    units += static_cast<double>(size);
+    if (pieces && napi_get_element(env, texts, i, &text) != napi_ok) return false;
+    if (!read(text)) return false;
   }
-  return units;
+  return true;
 }
 
 }  // namespace
@@ -34,24 +32,27 @@ std::unique_ptr<Envelope> single_envelope(Arguments& arguments, CallKind kind, i
 bool read_texts(napi_env env, napi_value texts, bool pieces, size_t size, bool narrow,
                 Envelope& envelope) {
   // Measured before memory is asked for.
-  if (text_units(env, texts, pieces) != static_cast<double>(size)) return false;
+  size_t measured = 0;
+  bool are_texts = for_each_text(env, texts, pieces, [&](napi_value text) {
+    size_t length = 0;
+    bool is_text = napi_get_value_string_utf16(env, text, nullptr, 0, &length) == napi_ok;
+    measured += length;
+    return is_text;
+  });
+  if (!are_texts || measured != size) return false;
   envelope.units = UnitBuffer(narrow ? size / 2 + 1 : size + 1);
   char16_t* units = envelope.units.get();
   char* bytes = reinterpret_cast<char*>(units);
-  uint32_t count = 1;
-  if (pieces) napi_get_array_length(env, texts, &count);
   size_t at = 0;
-  for (uint32_t i = 0; i < count; i++) {
-    napi_value text = texts;
+  bool read = for_each_text(env, texts, pieces, [&](napi_value text) {
     size_t copied = 0;
-    if (pieces && napi_get_element(env, texts, i, &text) != napi_ok) return false;
     napi_status status =
         narrow ? napi_get_value_string_latin1(env, text, bytes + at, size - at + 1, &copied)
                : napi_get_value_string_utf16(env, text, units + at, size - at + 1, &copied);
-    if (status != napi_ok) return false;
     at += copied;
-  }
-  return at == size;
+    return status == napi_ok;
+  });
+  return read && at == size;
 }
 
 bool rows_fit(const std::vector<int32_t>& numbers, size_t units, int seats, size_t& count) {

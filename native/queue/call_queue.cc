@@ -119,8 +119,12 @@ void CallQueue::drop(Seat& seat, Call* call, bool ended, int64_t time) {
       seat.done.items += call->count;
     }
   }
-  Call* behind = had_turn ? in_turn(seat) : nullptr;
-  if (behind != nullptr) behind->began = time;
+  if (had_turn) begin_turn(seat, time);
+}
+
+void CallQueue::begin_turn(Seat& seat, int64_t time) {
+  Call* call = in_turn(seat);
+  if (call != nullptr) call->began = time;
 }
 
 void CallQueue::fly(int index, Call* call) {
@@ -128,8 +132,7 @@ void CallQueue::fly(int index, Call* call) {
   Seat& seat = *seats_[static_cast<size_t>(index)];
   const bool had_turn = in_turn(seat) == call;
   call->beside = true;
-  Call* behind = had_turn ? in_turn(seat) : nullptr;
-  if (behind != nullptr) behind->began = now();
+  if (had_turn) begin_turn(seat, now());
 }
 
 Call* CallQueue::next(int index, Call* finished, bool full) {

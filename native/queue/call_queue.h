@@ -148,6 +148,8 @@ class CallQueue {
   // Adds a call to those that the seat holds, or takes it off: then the one behind it runs.
   static void hold(Seat& seat, Call* call, int64_t time);
   static void drop(Seat& seat, Call* call, bool ended, int64_t time);
+  // The call whose turn it is now begins.
+  static void begin_turn(Seat& seat, int64_t time);
   Call* pop_nested(int index);
   std::deque<Call*>& home_of(Call& call);
   void wake(Seat& seat);

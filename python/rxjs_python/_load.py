@@ -157,6 +157,7 @@ class Loader:
         module = module_from_spec(spec)
         sys.modules[name] = module
         with _path_lock:
+            _note_before(folder)
             sys.path.insert(0, folder)
         try:
             loader.exec_module(module)
@@ -169,7 +170,6 @@ class Loader:
         # Last in line from now on: imports inside of functions still find the file's neighbours.
         with _path_lock:
             if folder not in sys.path:
-                _note_before(folder)
                 sys.path.append(folder)
                 self._file_folders.append(folder)
         return module

@@ -282,11 +282,15 @@ withPool('codec array', (test) => {
       const without = pool.handler('import sys\\nsys.modules["numpy"] = None\\ndef handle(a): return a', { codec: 'array' })
       const error = await without.call(new Float64Array(3)).catch((error) => error)
       console.log(error.code, error instanceof py.HandlerError, error.message)
+      await pool.handler('import sys\\ndef handle(batch): return [sys.modules.pop("numpy")]').call([1])
+      console.log(await pool.handler('lambda a: a', { codec: 'array' }).call(new Float64Array([1, 2])))
       await pool.close()
     `)
     // A HandlerError, because no later call can do better.
     assert.match(stdout, /^ERR_CODEC true .*codec 'array' needs numpy.*pip install numpy/, stderr)
+    assert.match(stdout, /\nFloat64Array\(2\) \[ 1, 2 ]\n$/, stderr)
   })
+
   it('refuses modes that go item by item', () => {
     for (const mode of ['filter', 'flatMap', 'scan'] as const) {
       assert.throws(() => test.pool.handler('seen:handle', { codec: 'array', mode }), { code: 'ERR_OPTION' })

@@ -71,8 +71,9 @@ for (const isolation of ['shared', 'namespace', 'process'] as const) {
         await Promise.all(acts)
       }
       let delay = 0
-      // One interpreter may take the work of another that has not come to its turn at the GIL.
-      for (let attempt = 0; attempt < 5 && !together; attempt++) delay = await worstDelay(once)
+      // Where they share a GIL, one may take the work of another that still waits for its turn at it.
+      const attempts = isolation === 'shared' ? 5 : 1
+      for (let attempt = 0; attempt < attempts && !together; attempt++) delay = await worstDelay(once)
       assert.ok(together, 'not every interpreter was held')
       assert.ok(shortest > 100, `Python held its GIL for ${shortest} ms only`)
       assert.ok(delay < shortest * SHARE, `a timer was ${delay} ms late while Python held its GIL for ${shortest} ms`)

@@ -171,7 +171,10 @@ except _host.Interrupted as error:
             self.assertLess(took[0], 1, work)
 
     def test_a_wait_for_another_process_stops_without_a_pause(self) -> None:
-        start = "__import__('subprocess').Popen([sys.executable, '-c', 'input()'], stdin=-1)"
+        # communicate() closes what the process reads, so it must not be that which keeps it.
+        child = "'import time; time.sleep(5)'"
+        quiet = "stdin=-1, stdout=-3, stderr=-3"
+        start = f"__import__('subprocess').Popen([sys.executable, '-c', {child}], {quiet})"
         for work in (f"{start}.wait()", f"{start}.communicate()"):
             code, *took = self.run_interrupted(work)
             self.assertEqual(code, "ERR_INTERRUPTED", work)
