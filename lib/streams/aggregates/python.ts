@@ -1,7 +1,7 @@
 import { map, Observable, type OperatorFunction, type Subscriber } from 'rxjs'
+import { Checker } from '../../checker'
 import { mapPython } from '../../operators/mapPython'
 import type { SpecOperatorOptions } from '../../operators/options'
-import { Checker } from '../../checker'
 import { isHandlerSpec } from '../../options'
 import type { HandlerSpec } from '../../pool/handler'
 import { type EventOperator, Item, type StreamEvent } from '../event'
