@@ -37,7 +37,8 @@ async function main(): Promise<void> {
           mocha(`unit tests, Node ${process.versions.node}`, { python: chosen, spec: UNIT, reporter: 'spec' }),
           await pythonSide(chosen),
         ]
-  const lanes = Number(process.env.RXJS_PYTHON_TEST_LANES) || Math.min(availableParallelism() + 1, MOST_LANES, runs.length)
+  const lanes =
+    Number(process.env.RXJS_PYTHON_TEST_LANES) || Math.min(availableParallelism() + 1, MOST_LANES, runs.length)
   const { passes, failures, failed } = await runAll(runs, lanes, packageRoot)
   for (const test of failed) console.log(`FAILED: ${test.title}: ${test.message}`)
   console.log(`${passes} passed, ${failures} failed`)
