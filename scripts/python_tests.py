@@ -1,4 +1,4 @@
-"""Runs the tests of the Python side and writes their figures to a file: python_tests.py TOTALS."""
+"""Runs the tests of the Python side; their figures go to the file RXJS_PYTHON_TEST_TOTALS."""
 
 import json
 import os
@@ -12,8 +12,15 @@ def main() -> int:
     result = unittest.TextTestRunner(verbosity=1, buffer=False).run(suite)
     failures = len(result.failures) + len(result.errors) + len(result.unexpectedSuccesses)
     passes = result.testsRun - failures - len(result.skipped)
-    with open(sys.argv[1], "w", encoding="utf-8") as file:
-        json.dump({"passes": passes, "failures": failures}, file)
+    failed = [
+        {"title": test.id(), "message": trace.strip().splitlines()[-1]}
+        for test, trace in result.failures + result.errors
+    ]
+    failed += [{"title": test.id(), "message": "passed"} for test in result.unexpectedSuccesses]
+    totals = os.environ.get("RXJS_PYTHON_TEST_TOTALS")
+    if totals:
+        with open(totals, "w", encoding="utf-8") as file:
+            json.dump({"passes": passes, "failures": failures, "failed": failed}, file)
     return min(failures, 255)
 
 

@@ -11,7 +11,7 @@ bash scripts/free-threaded.sh "${versions[@]}"
 status=0
 for version in "${versions[@]}"; do
   executable=$(realpath -m "${RXJS_PYTHON_TEST_PYTHONS:-.cache/pythons}")/${version}t/bin/python${version}t
-  "$executable" scripts/python_tests.py /dev/null || status=1
+  "$executable" scripts/python_tests.py || status=1
   RXJS_PYTHON_TEST_PYTHON=$executable node --import=tsx scripts/test-matrix.ts 'test/integration/**/*.test.ts' || status=1
 done
 exit "$status"

@@ -1,19 +1,16 @@
 // npm test: everything with the default Python, then the integration tests with other Pythons and with a newer Node.
 // RXJS_PYTHON_TEST_ALL=1 takes every Python of the machine, not a spread of them. Arguments replace
 // the files of the first run, which is then the only one: npm test -- test/unit/locate.test.ts
-import { type SpawnSyncReturns, spawnSync } from 'node:child_process'
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+// RXJS_PYTHON_TEST_LANES is how many runs there are at a time.
+import { spawnSync } from 'node:child_process'
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
+import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 import { packageRoot } from '../lib/package-root'
 import type { PythonInfo } from '../lib/pool/locate'
 import { basePython, testEnvironment } from '../test/fixtures/python'
 import { findPythons } from '../test/fixtures/pythons'
-
-interface Totals {
-  passes: number
-  failures: number
-}
+import { type Run, runAll } from './test-runs'
 
 /** What is newer than the Node that the package is developed with, and has long-term support. */
 const NEWER_NODE = 24
@@ -21,35 +18,44 @@ const NEWER_NODE = 24
 const OTHER_PYTHONS = 4
 
 const INTEGRATION = ['test/integration/**/*.test.ts']
-const EVERYTHING = ['test/unit/**/*.test.ts', ...INTEGRATION]
+const UNIT = ['test/unit/**/*.test.ts']
 
-const total: Totals = { passes: 0, failures: 0 }
+/** The tests wait more than they compute: three runs at a time on two cores take hardly longer than one. */
+const MOST_LANES = 3
 
 async function main(): Promise<void> {
   const only = process.argv.slice(2)
   const chosen = await basePython()
-  run(`Python ${label(chosen)}, Node ${process.versions.node}`, {
-    python: chosen,
-    spec: only.length > 0 ? only : EVERYTHING,
-  })
-  if (only.length === 0) {
-    await runPythonSide(chosen)
-    await otherPythons(chosen)
-    newerNode(chosen)
-  }
-  console.log(`${total.passes} passed, ${total.failures} failed`)
-  if (total.failures > 0 || total.passes === 0) process.exitCode = 1
+  const title = `Python ${label(chosen)}, Node ${process.versions.node}`
+  const runs =
+    only.length > 0
+      ? [mocha(title, { python: chosen, spec: only, reporter: 'spec' })]
+      : [
+          mocha(title, { python: chosen, spec: INTEGRATION, reporter: 'spec' }),
+          ...(await otherPythons(chosen)),
+          ...newerNode(chosen),
+          mocha(`unit tests, Node ${process.versions.node}`, { python: chosen, spec: UNIT, reporter: 'spec' }),
+          await pythonSide(chosen),
+        ]
+  const lanes =
+    Number(process.env.RXJS_PYTHON_TEST_LANES) || Math.min(availableParallelism() + 1, MOST_LANES, runs.length)
+  const { passes, failures, failed } = await runAll(runs, lanes, packageRoot)
+  for (const test of failed) console.log(`FAILED: ${test.title}: ${test.message}`)
+  console.log(`${passes} passed, ${failures} failed`)
+  if (failures > 0 || passes === 0) process.exitCode = 1
 }
 
-async function otherPythons(chosen: PythonInfo): Promise<void> {
+async function otherPythons(chosen: PythonInfo): Promise<Run[]> {
   const { usable } = await findPythons()
   const others = usable.filter((python) => python.basePrefix !== chosen.basePrefix)
   const taken = process.env.RXJS_PYTHON_TEST_ALL ? others : spread(others, OTHER_PYTHONS)
-  console.log(`\nPythons that can be used here: ${usable.map(label).join(', ')}`)
+  console.log(`Pythons that can be used here: ${usable.map(label).join(', ')}`)
+  const runs: Run[] = []
   for (const python of taken) {
-    run(`Python ${label(python)}, Node ${process.versions.node}`, { python, spec: INTEGRATION, reporter: 'dot' })
-    await runPythonSide(python)
+    runs.push(mocha(`Python ${label(python)}, Node ${process.versions.node}`, { python, spec: INTEGRATION }))
+    runs.push(await pythonSide(python))
   }
+  return runs
 }
 
 /** The oldest and the newest, the free-threaded ones and the system's own, then what lies between. */
@@ -65,24 +71,20 @@ function spread(pythons: PythonInfo[], count: number): PythonInfo[] {
   return pythons.filter((python) => taken.includes(python))
 }
 
-function newerNode(python: PythonInfo): void {
+function newerNode(python: PythonInfo): Run[] {
   const major = Number(process.versions.node.split('.')[0])
   const own = process.env.RXJS_PYTHON_TEST_NODE
   if (major >= NEWER_NODE && !own) {
-    console.log(`\nNode ${process.versions.node} runs these tests already: no newer one is fetched`)
-    return
+    console.log(`Node ${process.versions.node} runs these tests already: no newer one is fetched`)
+    return []
   }
   const node = own ? own : fetchNode()
-  if (node === undefined) {
-    total.failures++
-    return
-  }
   const version = spawnSync(node, ['--version'], { encoding: 'utf8' }).stdout?.trim()
-  run(`Python ${label(python)}, Node ${version}`, { python, node, spec: INTEGRATION, reporter: 'dot' })
+  return [mocha(`Python ${label(python)}, Node ${version}`, { python, node, spec: INTEGRATION })]
 }
 
 /** Node as an npm package, into a folder of its own: it is no dependency of this package. */
-function fetchNode(): string | undefined {
+function fetchNode(): string {
   const name = `node-${process.platform}-${process.arch}`
   const folder = join(packageRoot, '.cache', `node${NEWER_NODE}`)
   const node = join(folder, 'node_modules', name, 'bin', 'node')
@@ -94,13 +96,12 @@ function fetchNode(): string | undefined {
     stdio: ['ignore', 'inherit', 'inherit'],
   })
   if (result.status === 0 && existsSync(node)) return node
-  console.error(
-    `FAILED: Node ${NEWER_NODE} could not be installed (npm package ${name}); RXJS_PYTHON_TEST_NODE names one`,
+  throw new Error(
+    `Node ${NEWER_NODE} could not be installed (npm package ${name}); RXJS_PYTHON_TEST_NODE names one that is there`,
   )
-  return undefined
 }
 
-interface Run {
+interface Mocha {
   python: PythonInfo
   /** Default: this one. */
   node?: string
@@ -108,47 +109,26 @@ interface Run {
   reporter?: 'spec' | 'dot'
 }
 
-function run(title: string, { python, node = process.execPath, spec, reporter = 'spec' }: Run): void {
-  console.log(`\n=== ${title} ===`)
-  const mocha = join(packageRoot, 'node_modules', 'mocha', 'bin', 'mocha.js')
+function mocha(title: string, options: Mocha): Run {
+  const { python, node = process.execPath, spec, reporter = 'dot' } = options
+  const script = join(packageRoot, 'node_modules', 'mocha', 'bin', 'mocha.js')
   const totalsReporter = join(packageRoot, 'scripts', 'mocha-totals.cjs')
-  count(title, (file) =>
-    spawnSync(node, [mocha, '--reporter', totalsReporter, ...spec], {
-      cwd: packageRoot,
-      stdio: 'inherit',
-      env: {
-        ...process.env,
-        RXJS_PYTHON_TEST_PYTHON: python.executable,
-        RXJS_PYTHON_TEST_TOTALS: file,
-        RXJS_PYTHON_TEST_REPORTER: reporter,
-      },
-    }),
-  )
+  return {
+    title,
+    command: node,
+    args: [script, '--reporter', totalsReporter, ...spec],
+    env: { RXJS_PYTHON_TEST_PYTHON: python.executable, RXJS_PYTHON_TEST_REPORTER: reporter },
+    only: (files) => mocha(title, { ...options, spec: files }),
+  }
 }
 
 /** The tests of the Python side, which need no Node. */
-async function runPythonSide(python: PythonInfo): Promise<void> {
-  const title = `Python ${label(python)}, the Python side`
-  console.log(`\n=== ${title} ===`)
+async function pythonSide(python: PythonInfo): Promise<Run> {
   const { executable } = await testEnvironment(python)
-  const script = join(packageRoot, 'scripts', 'python_tests.py')
-  count(title, (file) => spawnSync(executable, [script, file], { cwd: packageRoot, stdio: 'inherit' }))
-}
-
-/** Adds the figures that a run writes to the file it is given. */
-function count(title: string, start: (file: string) => SpawnSyncReturns<Buffer>): void {
-  const folder = mkdtempSync(join(tmpdir(), 'rxjs-python-test-'))
-  const file = join(folder, 'totals.json')
-  const result = start(file)
-  const totals = existsSync(file) ? (JSON.parse(readFileSync(file, 'utf8')) as Totals) : undefined
-  rmSync(folder, { recursive: true, force: true })
-  total.passes += totals?.passes ?? 0
-  total.failures += totals?.failures ?? 0
-  // A crash on the way out is a failure that the run's own figures do not know.
-  const ended = result.signal ?? result.status
-  if (totals === undefined || ended !== Math.min(totals.failures, 255)) {
-    total.failures++
-    console.error(`FAILED: ${title}: ended with ${ended}${totals === undefined ? ' before its last test' : ''}`)
+  return {
+    title: `Python ${label(python)}, the Python side`,
+    command: executable,
+    args: [join(packageRoot, 'scripts', 'python_tests.py')],
   }
 }
 
@@ -156,8 +136,12 @@ function label(python: PythonInfo): string {
   return `${python.version.join('.')}${python.freeThreaded ? 't' : ''}`
 }
 
+// The runs have groups of their own, which the terminal's Ctrl-C does not reach; they go with this process.
+process.once('SIGINT', () => process.exit(130))
+process.once('SIGTERM', () => process.exit(143))
+
 main().catch((error) => {
   console.error(error)
-  console.log(`${total.passes} passed, ${total.failures + 1} failed`)
+  console.log('0 passed, 1 failed')
   process.exitCode = 1
 })

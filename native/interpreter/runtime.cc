@@ -140,11 +140,12 @@ void Runtime::run_home() {
       home_taken_ = !home_stays_.empty();
       home_poke_ = nullptr;
     }
-    if (lease.after) {
-      lock.unlock();
-      lease.after();
-      lock.lock();
-    }
+    lock.unlock();
+    if (lease.after) lease.after();
+    // Each tenant leaves holes among the few things that stay; copies that serve pool after pool
+    // would grow by them.
+    if (stay && namespace_ != nullptr) platform::trim_namespace(namespace_);
+    lock.lock();
     // A runtime that did not start is of no further use; the registry passes over it.
     if (leave && home_stays_.empty()) return;
   }
@@ -179,6 +180,7 @@ std::string Runtime::start() {
   void* handle = options_.isolation == Isolation::kShared
                      ? platform::open_shared(options_.library, error)
                      : platform::open_namespace(options_.library, error);
+  if (options_.isolation == Isolation::kNamespace) namespace_ = handle;
   if (handle == nullptr) {
     error_code_ = options_.isolation == Isolation::kShared ? "ERR_PYTHON_START" : "ERR_NAMESPACE";
     return "cannot open " + options_.library + ": " + error;

@@ -95,6 +95,7 @@ class Runtime {
   RuntimeOptions options_;
   PythonApi api_;
   PyInterpreterState* interpreter_ = nullptr;
+  void* namespace_ = nullptr;  // of a private copy
   PyObject* host_module_ = nullptr;
   PyObject* memory_type_ = nullptr;
   PyObject* bigint_type_ = nullptr;

@@ -153,6 +153,11 @@ void* open_namespace(const std::string& library, std::string& error) {
   if (auto init = reinterpret_cast<CtypeInit>(dlsym(handle, "__ctype_init"))) init();
   return handle;
 }
+
+void trim_namespace(void* handle) {
+  using Trim = int (*)(size_t);
+  if (auto trim = reinterpret_cast<Trim>(dlsym(handle, "malloc_trim"))) trim(0);
+}
 #else
 bool has_namespaces(std::string& why_not) {
   why_not = "isolation 'namespace' needs glibc's dlmopen; use isolation 'shared' here";
@@ -163,6 +168,8 @@ void* open_namespace(const std::string&, std::string& error) {
   has_namespaces(error);
   return nullptr;
 }
+
+void trim_namespace(void*) {}
 #endif
 
 bool start_thread(std::function<void()> body, const char* name) {

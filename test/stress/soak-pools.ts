@@ -4,7 +4,8 @@ import { oneOf, type Random, whole } from './random'
 
 export type Mode = 'shared' | 'namespace' | 'process'
 
-const MOST = 3
+/** Interpreters of a pool. */
+export const MOST = 3
 /** One use of so many replaces the pool, one of so many ends it under those who use it. */
 const REPLACED = 40
 const DESTROYED = 200

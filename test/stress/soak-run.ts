@@ -1,7 +1,8 @@
+import { PythonPool } from '../../lib/index'
 import { type Memory, memoryNow } from './memory-log'
 import { oneOf, seeded } from './random'
 import { Tally } from './soak-books'
-import { type Mode, Pools } from './soak-pools'
+import { MOST, type Mode, Pools } from './soak-pools'
 import { callWork, streamWork } from './soak-work'
 
 export interface SoakRequest {
@@ -25,6 +26,16 @@ export interface SoakReport {
 const LANES = 4
 const SAMPLES = 100
 
+/** Pools that are open at a time: one that is used, and those that it replaced. */
+const AT_A_TIME = 3
+
+/** A private copy of Python stays for the next pool; so that the memory of all of them counts from the beginning. */
+async function makeCopies(python: string): Promise<void> {
+  const open = () => PythonPool.open({ python, isolation: 'namespace', size: MOST })
+  const pools = await Promise.all(Array.from({ length: AT_A_TIME }, open))
+  for (const pool of pools) await pool.close()
+}
+
 /** Runs streams and calls, many at once, until so many batches have gone through. */
 export async function soakRun({ python, seed, batches, modes, progress }: SoakRequest): Promise<SoakReport> {
   const random = seeded(seed)
@@ -33,6 +44,7 @@ export async function soakRun({ python, seed, batches, modes, progress }: SoakRe
   const pools = modes.map((mode) => new Pools(mode, python, seeded(`${seed} ${mode}`), mark))
   const memory: Memory[] = []
   let piece = 0
+  if (modes.includes('namespace')) await makeCopies(python)
   const lane = async (until: number) => {
     while (tally.batches < until) {
       const own = seeded(`${seed} piece ${piece++}`)

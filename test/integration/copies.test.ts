@@ -1,0 +1,44 @@
+import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
+import { setTimeout as pause } from 'node:timers/promises'
+import { PythonPool } from '../../lib/index'
+import { basePython } from '../fixtures/python'
+
+const MIB = 2 ** 20
+
+/** Holds so much in small pieces, and of the last of them keeps a copy for ever, at the end of the heap. */
+const LARGE = `
+kept = []
+
+def handle(batch):
+    pieces = [bytes(1000) for _ in range(100_000)]
+    kept.append(bytes(1001))
+    return batch
+`
+
+function resident(): number {
+  const line = /^VmRSS:\s+(\d+) kB/m.exec(readFileSync('/proc/self/status', 'utf8'))
+  return Number(line![1]) * 1024
+}
+
+describe('a private copy of Python that waits for its next pool', () => {
+  it('gives back what its last one needed', async () => {
+    const python = (await basePython()).executable
+    const use = async () => {
+      const pool = await PythonPool.open({ python, isolation: 'namespace' })
+      const handler = await pool.handler({ source: LARGE })
+      await handler.call(['a'])
+      const most = resident()
+      await pool.close()
+      return most
+    }
+    const first = await PythonPool.open({ python, isolation: 'namespace' })
+    const before = resident()
+    await first.close()
+    const most = await use()
+    assert.ok(most - before > 80 * MIB, `the handler holds 100 MB; it was ${((most - before) / MIB).toFixed(1)} MiB`)
+    // close() is answered when the last result is there; the copy tidies up behind it.
+    for (let wait = 0; wait < 100 && resident() - before > 20 * MIB; wait++) await pause(20)
+    assert.ok(resident() - before < 20 * MIB, `${((resident() - before) / MIB).toFixed(1)} MiB stayed`)
+  })
+})
