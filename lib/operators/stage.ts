@@ -1,7 +1,8 @@
 import { Observable, type OperatorFunction, Subscriber } from 'rxjs'
 import { Batch, BatchQueue } from '../batch/batch'
 import { Batcher } from '../batch/batcher'
-import { OverflowError, PythonAbortError, ResultError } from '../errors'
+import { OptionError, OverflowError, PythonAbortError, ResultError } from '../errors'
+import { inJob, pythonOfJob, registerHolder } from '../jobs/scope'
 import type { CallOptions, Handler, HandlerMode, HandlerSpec } from '../pool/handler'
 import { enterScope, Gate, GateSet, gateInScope, leaveScope, type Scope, subscribeWithin } from '../sources/gate'
 import { findCulprits, isFatal, settleFailure } from './failure'
@@ -87,6 +88,17 @@ export class Stage<I, R> {
     if (options.timeout !== undefined) this.callOptions.runTimeout = options.timeout
     if (options.key !== undefined) this.callOptions.key = options.key
     if (options.transfer !== undefined) this.callOptions.transfer = options.transfer
+    if (mode === 'scan' && inJob()) {
+      throw new OptionError([
+        "scanPython: its state cannot be saved, so it is not for jobs; use mapPython with a class that has 'snapshot' and 'restore'",
+      ])
+    }
+    registerHolder(this)
+  }
+
+  /** Holds no items: for a job's checkpoints. */
+  get idle(): boolean {
+    return this.inFlight === 0 && this.batcher.waiting === 0 && this.queue.head === undefined
   }
 
   start(source: Observable<I>, provider: HandlerProvider<I>): void {
@@ -98,6 +110,8 @@ export class Stage<I, R> {
     signal?.addEventListener('abort', this.abort)
     this.subscriber.add(() => this.end())
     const lease = provider.acquire()
+    const tellJob = pythonOfJob(this.name)
+    tellJob?.(Promise.resolve(lease).then(({ handler }) => handler as Handler<never, unknown>))
     if (lease instanceof Promise) {
       this.gate.close()
       lease.then(

@@ -1,5 +1,6 @@
 import { Observable, type OperatorFunction, Subscriber as RxSubscriber, type Subscriber } from 'rxjs'
 import { ItemCountError } from '../errors'
+import { registerHolder } from '../jobs/scope'
 import { StreamChecker } from './check'
 import { type EventOperator, Item, type StreamEvent } from './event'
 
@@ -46,7 +47,13 @@ class Waiting<T, R, K> {
   private events: StreamEvent<T, K>[] = []
   private first = 0
 
-  constructor(private readonly out: Subscriber<StreamEvent<R, K>>) {}
+  constructor(private readonly out: Subscriber<StreamEvent<R, K>>) {
+    registerHolder(this)
+  }
+
+  get idle(): boolean {
+    return this.first === this.events.length
+  }
 
   push(event: StreamEvent<T, K>): void {
     if (event.kind !== 'item' && this.first === this.events.length) this.out.next(event)
