@@ -271,6 +271,21 @@ export class AsyncTimeoutError extends RxjsPythonError {
   }
 }
 
+/**
+ * A job cannot do what it was asked for: `ERR_JOB_STATE` (not in the state that the job is in), `ERR_JOB_RUNNING` (another
+ * process runs it), `ERR_JOB_RECOVERY` (what was saved does not fit the pipeline), `ERR_JOB_SAVE` (what an operator keeps
+ * cannot be saved), `ERR_JOB_SINK` (the sink is not as the last checkpoint left it).
+ */
+export class JobError extends RxjsPythonError {
+  constructor(
+    code: 'ERR_JOB_STATE' | 'ERR_JOB_RUNNING' | 'ERR_JOB_RECOVERY' | 'ERR_JOB_SAVE' | 'ERR_JOB_SINK',
+    message: string,
+    options?: ErrorOptions,
+  ) {
+    super(code, message, options)
+  }
+}
+
 /** No Python was found where one was looked for (`ERR_PYTHON_NOT_FOUND`). */
 export class PythonNotFoundError extends RxjsPythonError {
   /** The places that were looked at, in order. */

@@ -4,5 +4,6 @@
  */
 export * as batch from './batch'
 export * as index from './index'
+export * as jobs from './jobs'
 export * as streams from './streams'
 export * as testing from './testing'

@@ -78,7 +78,7 @@ function useIt() {
       "if (answers.join() !== 'A,B') throw new Error('wrong answers: ' + answers)",
       'await pool.close()',
       'const { TimestampError } = required',
-      "for (const part of ['batch', 'streams', 'testing']) {",
+      "for (const part of ['batch', 'jobs', 'streams', 'testing']) {",
       "  const byImport = await import('rxjs-python/' + part)",
       "  const byRequire = createRequire(import.meta.url)('rxjs-python/' + part)",
       '  for (const name of Object.keys(byRequire)) {',

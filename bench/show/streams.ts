@@ -12,6 +12,7 @@ import type { Rolled } from '../../lib/streams'
 import { comparePipeline, pipelineCase } from '../../test/fixtures/streams/pipelines'
 import { packageFolder } from '../harness/paths'
 import { median } from '../harness/stats'
+import { jobProbes } from './jobs'
 import type { Probe, Report } from './line'
 import { atMost } from './line'
 import { byHand, byOperators, type Sample, type Streams, samples } from './sliding'
@@ -188,5 +189,5 @@ const wordCountProbe: Probe = {
 
 export const streams: Report = {
   name: 'streams',
-  probes: [differentialProbe, slidingProbe, memoryProbe, wordCountProbe],
+  probes: [differentialProbe, slidingProbe, memoryProbe, wordCountProbe, ...jobProbes],
 }

@@ -4,6 +4,7 @@ import { Checker } from '../checker'
 import { OptionError } from '../errors'
 import { type MetricsTarget, StageMetrics } from '../metrics'
 import { checkHandlerOptions, type HandlerOptions, isHandlerSpec } from '../options'
+import type { Key } from '../pool/affinity'
 import type { CodecName, Handler, HandlerMode, HandlerSpec } from '../pool/handler'
 import type { PythonPool } from '../pool/pool'
 
@@ -80,10 +81,11 @@ export interface OperatorOptions<I = unknown, O = unknown> {
   signal?: AbortSignal
   metrics?: MetricsTarget
   /**
-   * All batches of the stream are run by one interpreter, the same for all streams with this key, see
-   * `CallOptions.key`: for `groupBy`, and handlers that keep something for each key. Not for `scanPython`.
+   * For handlers that keep something for each key; not for `scanPython`. A function gives each item's key: all items with the
+   * same key are run by the same interpreter, see `CallOptions.key`, and a batch is divided among the interpreters
+   * that its keys belong to. A text or number is the key of the whole stream, as in `groupBy`.
    */
-  key?: string | number
+  key?: string | number | ((item: I) => string | number)
   /** Codec `'array'`: moves arrays to Python instead of copying them; the caller's become empty. */
   transfer?: boolean
 }
@@ -114,7 +116,11 @@ export interface CompleteOperatorOptions<I, O> {
   isolateErrors: boolean
   timeout: number | undefined
   transfer: boolean | undefined
-  key: string | number | undefined
+  key: Key | undefined
+  /** What Python gets of an item; undefined: the item. */
+  pick?: ((item: I) => unknown) | undefined
+  /** Gives each item's key. */
+  keyOf: ((item: I) => unknown) | undefined
   signal: AbortSignal | undefined
   metrics: StageMetrics
   onMetrics: ((metrics: StageMetrics) => void) | undefined
@@ -174,7 +180,7 @@ export function validateOperator<I, O>(
   const ordered = check.flag('ordered', options.ordered) ?? DEFAULTS.ordered
   const isolateErrors = check.flag('isolateErrors', options.isolateErrors) ?? DEFAULTS.isolateErrors
   checkOnError(check, options.onError)
-  checkMode(check, mode, codec, ordered, isolateErrors, options.key !== undefined)
+  checkMode(check, mode, codec, ordered, isolateErrors, options.key)
   if (spec && options.pool !== undefined && typeof options.pool?.handler !== 'function') {
     check.problem("'pool' must be a PythonPool, as PythonPool.open() gives it", options.pool)
   }
@@ -194,7 +200,8 @@ export function validateOperator<I, O>(
     isolateErrors,
     timeout: check.time('timeout', options.timeout, false),
     transfer: check.flag('transfer', options.transfer),
-    key: check.key(options.key),
+    key: typeof options.key === 'function' ? undefined : check.key(options.key),
+    keyOf: typeof options.key === 'function' ? options.key : undefined,
     signal: check.signal('signal', options.signal),
     ...targetOf(check, options.metrics),
     pool: options.pool,
@@ -249,7 +256,7 @@ function checkMode(
   codec: CodecName,
   ordered: boolean,
   isolate: boolean,
-  keyed: boolean,
+  key: unknown,
 ): void {
   if (codec === 'array' && mode !== 'map') {
     check.problem("codec 'array' is for mapPython alone: a typed array is no list of items")
@@ -257,11 +264,17 @@ function checkMode(
   if (codec === 'array' && isolate) {
     check.problem("'isolateErrors' is not for codec 'array', where a batch is a single typed array")
   }
+  if (typeof key === 'function' && isolate) {
+    check.problem("'isolateErrors' is not for a 'key' for each item: what is kept for the keys would get items again")
+  }
+  if (typeof key === 'function' && mode === 'flatMap') {
+    check.problem("'key' for each item is not for flatMapPython, whose results do not tell which item they are from")
+  }
   if (codec === 'columns' && mode === 'scan') {
     check.problem("codec 'columns' is not for scanPython, which takes items one by one")
   }
   if (mode !== 'scan') return
-  if (keyed) check.problem("'key' is not for scanPython, whose state has an interpreter of its own already")
+  if (key !== undefined) check.problem("'key' is not for scanPython, whose state has an interpreter of its own already")
   if (!ordered) check.problem("'ordered' cannot be false: each state follows from the one before it")
   if (isolate) {
     check.problem(

@@ -1,9 +1,11 @@
 import { Observable, type OperatorFunction, Subscriber } from 'rxjs'
 import { Batch, BatchQueue } from '../batch/batch'
 import { Batcher } from '../batch/batcher'
-import { OverflowError, PythonAbortError, ResultError } from '../errors'
+import { OptionError, OverflowError, PythonAbortError } from '../errors'
+import { inJob, pythonOfJob, registerHolder } from '../jobs/scope'
 import type { CallOptions, Handler, HandlerMode, HandlerSpec } from '../pool/handler'
 import { enterScope, Gate, GateSet, gateInScope, leaveScope, type Scope, subscribeWithin } from '../sources/gate'
+import { callPython, demandEach } from './call'
 import { findCulprits, isFatal, settleFailure } from './failure'
 import { HandlerProvider, type Lease } from './lease'
 import { type CompleteOperatorOptions, type SeedOptions, type SpecOperatorOptions, validateOperator } from './options'
@@ -11,14 +13,20 @@ import { type CompleteOperatorOptions, type SeedOptions, type SpecOperatorOption
 /** How many batches may wait for an earlier one's result, for each that may be in flight. */
 const ORDER_WINDOW = 4
 
-/** The operator that all Python operators are: items into batches, batches to the handler, results out again. */
+/**
+ * The operator that all Python operators are: items into batches, batches to the handler, results out again.
+ *
+ * @param pick what Python gets of an item; default: the item
+ */
 export function stage<I, R>(
   name: string,
   mode: HandlerMode,
   handler: Handler<I, unknown> | HandlerSpec,
   options: SpecOperatorOptions<I, R> & SeedOptions = {},
+  pick?: (item: I) => unknown,
 ): OperatorFunction<I, R> {
   const complete = validateOperator(name, mode, handler, options)
+  complete.pick = pick
   const provider = new HandlerProvider<I>(handler, mode, complete)
   return (source) =>
     new Observable<R>((subscriber) => new Stage<I, R>(name, mode, complete, subscriber).start(source, provider))
@@ -87,6 +95,17 @@ export class Stage<I, R> {
     if (options.timeout !== undefined) this.callOptions.runTimeout = options.timeout
     if (options.key !== undefined) this.callOptions.key = options.key
     if (options.transfer !== undefined) this.callOptions.transfer = options.transfer
+    if (mode === 'scan' && inJob()) {
+      throw new OptionError([
+        "scanPython: its state cannot be saved, so it is not for jobs; use mapPython with a class that has 'snapshot' and 'restore'",
+      ])
+    }
+    registerHolder(this)
+  }
+
+  /** Holds no items: for a job's checkpoints. */
+  get idle(): boolean {
+    return this.inFlight === 0 && this.batcher.waiting === 0 && this.queue.head === undefined
   }
 
   start(source: Observable<I>, provider: HandlerProvider<I>): void {
@@ -98,6 +117,8 @@ export class Stage<I, R> {
     signal?.addEventListener('abort', this.abort)
     this.subscriber.add(() => this.end())
     const lease = provider.acquire()
+    const tellJob = pythonOfJob(this.name)
+    tellJob?.(Promise.resolve(lease).then(({ handler }) => handler as Handler<never, unknown>))
     if (lease instanceof Promise) {
       this.gate.close()
       lease.then(
@@ -159,7 +180,9 @@ export class Stage<I, R> {
     this.capacity = 2 * this.concurrency * limits.maxItems
   }
 
-  private readonly sizeOf = (item: I): number => {
+  private readonly sizeOf = (whole: I): number => {
+    const { pick } = this.options
+    const item = pick === undefined ? whole : (pick(whole) as I)
     if (typeof item === 'string') return item.length
     if (item instanceof Uint8Array) return item.byteLength
     try {
@@ -251,13 +274,7 @@ export class Stage<I, R> {
   }
 
   private call(items: readonly I[], handler: Handler<I, unknown>): Promise<readonly unknown[]> {
-    try {
-      if (handler.codec !== 'array') return handler.call(items, this.callOptions)
-      const array = items[0] as unknown as readonly I[]
-      return handler.call(array, this.callOptions).then((result: unknown) => [result])
-    } catch (error) {
-      return Promise.reject(error)
-    }
+    return callPython(this.name, items, handler, this.options, this.callOptions)
   }
 
   private succeeded(batch: Batch<I>, values: readonly unknown[]): void {
@@ -339,20 +356,7 @@ export class Stage<I, R> {
   /** The handler's answer as the values that go downstream. */
   private shape(items: readonly I[], values: readonly unknown[]): readonly unknown[] {
     if (this.mode === 'flatMap') return values
-    if (values.length !== items.length) {
-      throw new ResultError(
-        {
-          code: 'ERR_RESULT_LENGTH',
-          type: 'ResultLengthError',
-          message: `${values.length} results for ${items.length} items`,
-          traceback: '',
-          notes: [],
-          cause: null,
-          item: null,
-        },
-        { handler: this.lease?.handler.name, batchSize: items.length },
-      )
-    }
+    demandEach(items, values, this.lease?.handler)
     return this.mode === 'filter' ? items.filter((_, i) => values[i]) : values
   }
 

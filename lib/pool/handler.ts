@@ -77,6 +77,17 @@ export interface ArrayHandler<
   call(batch: readonly I[], options?: CallOptions): Promise<O[]>
 }
 
+/** What a job asks a handler's state for. */
+export type StateRequest = { op: 'look' } | { op: 'snapshot' } | { op: 'restore'; state: unknown }
+
+export interface StateAnswer {
+  /** Whether there are `snapshot` and `restore`. */
+  stateful: boolean
+  /** Another one where the handler was loaded again, and so has lost its state. */
+  life: string
+  state?: unknown
+}
+
 /** A list of items, or with codec `array` one typed array. */
 type Batch<I> = readonly I[] | I
 
@@ -103,12 +114,13 @@ export class PythonHandler<I, O> implements Handler<I, O> {
 
   constructor(
     readonly pool: PythonPool,
-    private readonly given: HandlerSpec,
+    private readonly given: HandlerSpec | PythonHandler<never, unknown>,
     private readonly options: CompleteHandlerOptions,
   ) {
     this.codec = options.codec
     this.mode = options.mode
-    this.spec = parseSpec(given, pool.path)
+    this.spec =
+      given instanceof PythonHandler ? { kind: 'state', of: given.id, function: null } : parseSpec(given, pool.path)
     this.init = options.init === undefined ? null : parseSpec(options.init, pool.path)
     this.name = specName(this.spec)
     this.columns = this.codec === 'columns' ? new ColumnsEncoder(options.schema) : undefined
@@ -187,7 +199,7 @@ export class PythonHandler<I, O> implements Handler<I, O> {
   }
 
   variant<R>(mode: HandlerMode, options: { seed?: unknown } = {}): Handler<I, R> {
-    return this.pool.handler<I, R>(this.given, {
+    return this.pool.handler<I, R>(this.given as HandlerSpec, {
       init: this.options.init,
       codec: this.codec,
       asyncConcurrency: this.options.asyncConcurrency,
@@ -196,6 +208,18 @@ export class PythonHandler<I, O> implements Handler<I, O> {
       mode,
       ...(options.seed === undefined ? {} : { seed: options.seed }),
     })
+  }
+
+  /** A handler that asks for this one's state, and puts it back: for jobs. Needs a pool with one interpreter. */
+  stateHandler(): Handler<StateRequest, StateAnswer> {
+    const options: CompleteHandlerOptions = {
+      ...this.options,
+      init: undefined,
+      codec: 'json',
+      mode: 'map',
+      onCrash: 'fail',
+    }
+    return new PythonHandler<StateRequest, StateAnswer>(this.pool, this as PythonHandler<never, unknown>, options)
   }
 
   close(): Promise<void> {

@@ -8,6 +8,8 @@ export type PythonSpec =
   | { kind: 'module'; module: string; function: string | null }
   | { kind: 'file'; file: string; function: string | null }
   | { kind: 'source'; source: string; function: string | null }
+  /** What belongs to another handler: its `snapshot` and `restore`. */
+  | { kind: 'state'; of: number; function: null }
 
 const IDENTIFIER = '[\\p{L}_][\\p{L}\\p{N}_]*'
 const DOTTED = `${IDENTIFIER}(?:\\.${IDENTIFIER})*`

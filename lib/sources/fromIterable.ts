@@ -1,5 +1,5 @@
 import { config, Observable, type Subscriber } from 'rxjs'
-import { enterScope, GateSet, gateInScope, leaveScope, type Scope } from './gate'
+import { enterScope, type Gate, GateSet, gateInScope, leaveScope, type Scope } from './gate'
 import { Turn } from './turn'
 
 /** What `fromIterable` takes: anything that `for` or `for await` can go over, or a function that makes one. */
@@ -17,11 +17,17 @@ export type IterableInput<T> = Iterable<T> | AsyncIterable<T> | (() => Iterable<
  * What `next()` throws is the stream's error.
  */
 export function fromIterable<T>(input: IterableInput<T>): Observable<T> {
+  return fromIterableMinding(input, undefined)
+}
+
+/** `fromIterable` that also stops while `gate` is closed, wherever it is subscribed. */
+export function fromIterableMinding<T>(input: IterableInput<T>, gate: Gate | undefined): Observable<T> {
   return new Observable<T>((subscriber) => {
     const iterable = typeof input === 'function' ? input() : input
     const puller = isAsync(iterable)
       ? new AsyncPuller(iterable[Symbol.asyncIterator](), subscriber)
       : new SyncPuller(iterable[Symbol.iterator](), subscriber)
+    if (gate !== undefined) puller.mind(gate)
     subscriber.add(() => puller.stop())
     queueMicrotask(() => puller.wake())
   })
@@ -37,6 +43,7 @@ abstract class Puller<T> {
   protected readonly turn = new Turn()
   /** In force while items go downstream: what subscribes there minds the same gate, and who is full tells this source. */
   private readonly scope: Scope = { gate: gateInScope(), emitter: this.gates }
+  protected minded: Gate | undefined
   private yielding = false
   protected pulling = false
   protected finished = false
@@ -54,6 +61,12 @@ abstract class Puller<T> {
     this.gates.dispose()
     // A generator cannot be closed while it runs: then `pull` closes it afterwards.
     if (!this.finished && !this.pulling) this.close()
+  }
+
+  /** From when `gate` closes until it opens no item goes out, not even one that was asked for before. */
+  mind(gate: Gate): void {
+    this.minded = gate
+    this.gates.add(gate)
   }
 
   protected abstract pull(): void
@@ -147,6 +160,9 @@ class SyncPuller<T> extends Puller<T> {
 }
 
 class AsyncPuller<T> extends Puller<T> {
+  /** What came when the minded gate had closed meanwhile. */
+  private held: IteratorResult<T> | undefined
+
   constructor(
     private readonly iterator: AsyncIterator<T>,
     subscriber: Subscriber<T>,
@@ -173,8 +189,13 @@ class AsyncPuller<T> extends Puller<T> {
   /** One `next()` at a time, as `for await` does it. */
   private async run(): Promise<void> {
     while (!this.stopped && this.gates.closed === 0) {
-      const result = await this.iterator.next()
+      const result: IteratorResult<T> = this.held ?? (await this.iterator.next())
+      this.held = undefined
       if (this.stopped) return
+      if (this.minded?.closed) {
+        this.held = result
+        return
+      }
       if (result.done) {
         this.finish()
         return

@@ -49,6 +49,12 @@ export class StreamChecker extends Checker {
     return undefined
   }
 
+  /** For what a function of the user's must have returned. */
+  requireStream(value: unknown): void {
+    this.observable('pipeline', value)
+    this.done()
+  }
+
   observable(name: string, value: unknown): void {
     if (typeof (value as { subscribe?: unknown } | null)?.subscribe === 'function') return
     this.problem(`'${name}' must be an Observable`, value)

@@ -1,6 +1,12 @@
+export interface HeapEntry<T> {
+  at: number
+  order: number
+  value: T
+}
+
 /** A priority queue: the entry with the lowest `at` first, of equals the one that was pushed first. */
 export class Heap<T> {
-  private readonly entries: { at: number; order: number; value: T }[] = []
+  private entries: HeapEntry<T>[] = []
   private pushed = 0
 
   /** The `at` of the first entry; infinity where there is none. */
@@ -20,6 +26,23 @@ export class Heap<T> {
       place = parent
     }
     entries[place] = entry
+  }
+
+  /** The entries, in the order in which they come; those for which `change` gives undefined are left out. */
+  save<S>(change: (value: T) => S | undefined): HeapEntry<S>[] {
+    const saved: HeapEntry<S>[] = []
+    for (const { at, order, value } of this.entries) {
+      const changed = change(value)
+      if (changed !== undefined) saved.push({ at, order, value: changed })
+    }
+    return saved.sort((a, b) => (before(a, b) ? -1 : 1))
+  }
+
+  /** What `save` gave takes the place of everything. */
+  load<S>(saved: readonly HeapEntry<S>[], change: (value: S) => T): void {
+    // A sorted list is a heap.
+    this.entries = saved.map(({ at, order, value }) => ({ at, order, value: change(value) }))
+    this.pushed = saved.reduce((most, { order }) => Math.max(most, order + 1), 0)
   }
 
   pop(): T | undefined {

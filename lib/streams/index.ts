@@ -38,6 +38,7 @@ export { type HashJoinOptions, hashJoin, type TableChange } from './joins/hashJo
 export { mergeEvents } from './joins/mergeEvents'
 export { coGroup, type JoinKind, type Side, type StreamJoinOptions, streamJoin } from './joins/streamJoin'
 export { type KeyedOptions, mapKeyed, type Rolled, rolling, type StateOfKey } from './keyed'
+export { mapPythonKeyed, type PythonKeyedOptions } from './keyedPython'
 export { type AsyncCall, type MapAsyncOptions, mapAsync, type RetryOptions } from './mapAsync'
 export { memoryState, type StateOptions, type StateStore } from './state'
 export { throughItems } from './through'

@@ -1,5 +1,6 @@
 import type { Subscriber } from 'rxjs'
-import { type AnyAggregate, checkAggregate } from './aggregates/aggregate'
+import { registerPart } from '../jobs/scope'
+import { type AnyAggregate, checkAggregate, savingOf } from './aggregates/aggregate'
 import { PythonAggregate, withPython } from './aggregates/python'
 import { StreamChecker } from './check'
 import { type EventOperator, Item, type StreamEvent, type Watermark } from './event'
@@ -12,6 +13,7 @@ import {
   type StateOptions,
   type StateStore,
 } from './state'
+import { PLAIN, type StateForm, StorePart } from './statePart'
 
 /** The state of the key at hand. */
 export interface StateOfKey<S> {
@@ -108,23 +110,32 @@ function rollingOperator<T, R, K>(
     state.set({ accumulator })
     return aggregate.finish(accumulator)
   }
-  return stageOperator((out) => new KeyedStage<T, R, Rolled, K>(project, settings, out))
+  const saving = savingOf(aggregate)
+  const form: StateForm<Rolled> = {
+    save: ({ accumulator }) => saving.save(accumulator),
+    load: (saved) => ({ accumulator: saving.load(saved) }),
+  }
+  return stageOperator((out) => new KeyedStage<T, R, Rolled, K>(project, settings, out, 'rolling', form))
 }
 
 class KeyedStage<T, R, S, K> extends EventStage<T, R, K, K> implements StateOfKey<S> {
   private readonly store: StateStore<K, S>
   private key!: K
-  private watermark = Number.NEGATIVE_INFINITY
-  private latest = Number.NEGATIVE_INFINITY
+  /** For checkpoints, too. */
+  watermark = Number.NEGATIVE_INFINITY
+  latest = Number.NEGATIVE_INFINITY
 
   constructor(
     private readonly project: (value: T, state: StateOfKey<S>, key: K, time: number) => R,
     { limits, byEventTime, store }: KeyedSettings<K, S>,
     out: Subscriber<StreamEvent<R, K>>,
+    kind = 'mapKeyed',
+    form: StateForm<S> = PLAIN,
   ) {
     super(out)
     const eventTime = { now: () => this.watermark, stamp: () => this.latest }
     this.store = store?.() ?? new MemoryState(byEventTime ? { ...limits, ...eventTime } : limits)
+    registerPart(kind, new StorePart(this.store, this, form))
   }
 
   get(): S | undefined {

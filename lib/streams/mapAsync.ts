@@ -1,6 +1,7 @@
 import { Observable, type OperatorFunction, Subscriber as RxSubscriber, type Subscriber } from 'rxjs'
 import { type Clock, systemClock } from '../clock'
 import { AsyncTimeoutError, OverflowError } from '../errors'
+import { registerHolder } from '../jobs/scope'
 import { enterScope, Gate, GateSet, gateInScope, leaveScope, type Scope, subscribeWithin } from '../sources/gate'
 import { StreamChecker } from './check'
 
@@ -126,6 +127,11 @@ class AsyncStage<T, R> extends RxSubscriber<T> {
     super(out)
     this.gates.ownedBy(this.gate)
     this.add(() => this.dispose())
+    registerHolder(this)
+  }
+
+  get idle(): boolean {
+    return this.waiting.length === 0 && this.entries.size === 0
   }
 
   protected override _next(value: T): void {

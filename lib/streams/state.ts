@@ -1,5 +1,6 @@
 import { type Clock, systemClock } from '../clock'
 import { StateFullError } from '../errors'
+import type { Changes } from '../jobs/part'
 import { StreamChecker } from './check'
 
 /**
@@ -73,7 +74,10 @@ export function memoryState<K, S>(options?: StateOptions<K, S>): StateStore<K, S
 
 /** Its map is in the order of the last `set`, so that what is over is always at the front. */
 export class MemoryState<K, S> implements StateStore<K, S> {
-  private readonly map = new Map<K, { value: S; since: number }>()
+  /** For checkpoints alone. */
+  readonly map = new Map<K, { value: S; since: number }>()
+  /** Where there is a job: what its next checkpoint has to write. */
+  changes: Changes<K> | undefined
   private readonly reorders: boolean
 
   constructor(private readonly limits: StateLimits<K, S>) {
@@ -97,6 +101,7 @@ export class MemoryState<K, S> implements StateStore<K, S> {
     const entry = map.get(key)
     if (entry !== undefined && !this.reorders) {
       entry.value = value
+      this.changes?.changed(key)
       return
     }
     if (entry !== undefined) map.delete(key)
@@ -105,10 +110,12 @@ export class MemoryState<K, S> implements StateStore<K, S> {
       this.dropFirst()
     }
     map.set(key, { value, since })
+    this.changes?.added(key)
   }
 
   delete(key: K): boolean {
     this.expire()
+    this.changes?.removed(key)
     return this.map.delete(key)
   }
 
@@ -118,6 +125,7 @@ export class MemoryState<K, S> implements StateStore<K, S> {
   }
 
   clear(): void {
+    if (this.changes !== undefined) for (const key of this.map.keys()) this.changes.removed(key)
     this.map.clear()
   }
 
@@ -135,6 +143,7 @@ export class MemoryState<K, S> implements StateStore<K, S> {
   private dropFirst(): void {
     for (const [key, { value }] of this.map) {
       this.map.delete(key)
+      this.changes?.removed(key)
       this.limits.onEvict?.(key, value)
       return
     }

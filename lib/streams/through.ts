@@ -1,5 +1,6 @@
 import { Observable, type OperatorFunction, Subscriber as RxSubscriber, type Subscriber } from 'rxjs'
 import { ItemCountError } from '../errors'
+import { registerHolder } from '../jobs/scope'
 import { StreamChecker } from './check'
 import { type EventOperator, Item, type StreamEvent } from './event'
 
@@ -12,11 +13,19 @@ import { type EventOperator, Item, type StreamEvent } from './event'
  */
 export function throughItems<T, R, K = undefined>(operator: OperatorFunction<T, R>): EventOperator<T, R, K> {
   new StreamChecker('throughItems', undefined, []).requireFn('operator', operator)
+  return through(operator, (item) => item.value)
+}
+
+/** The same for an operator that takes of each item what `take` gives. */
+export function through<T, V, R, K>(
+  operator: OperatorFunction<V, R>,
+  take: (item: Item<T, K>) => V,
+): EventOperator<T, R, K> {
   // The source is subscribed by the operator, within its gates, so pull sources mind them.
   return (source) =>
     new Observable<StreamEvent<R, K>>((out) => {
       const waiting = new Waiting<T, R, K>(out)
-      const items = new Observable<T>((inner) => source.subscribe(new Intake(waiting, inner)))
+      const items = new Observable<V>((inner) => source.subscribe(new Intake(waiting, inner, take)))
       out.add(
         operator(items).subscribe({
           next: (result) => waiting.result(result),
@@ -27,17 +36,18 @@ export function throughItems<T, R, K = undefined>(operator: OperatorFunction<T, 
     })
 }
 
-class Intake<T, K> extends RxSubscriber<StreamEvent<T, K>> {
+class Intake<T, V, K> extends RxSubscriber<StreamEvent<T, K>> {
   constructor(
     private readonly waiting: Waiting<T, unknown, K>,
-    private readonly inner: Subscriber<T>,
+    private readonly inner: Subscriber<V>,
+    private readonly take: (item: Item<T, K>) => V,
   ) {
     super(inner)
   }
 
   protected override _next(event: StreamEvent<T, K>): void {
     this.waiting.push(event)
-    if (event.kind === 'item') this.inner.next(event.value)
+    if (event.kind === 'item') this.inner.next(this.take(event))
   }
 }
 
@@ -46,7 +56,13 @@ class Waiting<T, R, K> {
   private events: StreamEvent<T, K>[] = []
   private first = 0
 
-  constructor(private readonly out: Subscriber<StreamEvent<R, K>>) {}
+  constructor(private readonly out: Subscriber<StreamEvent<R, K>>) {
+    registerHolder(this)
+  }
+
+  get idle(): boolean {
+    return this.first === this.events.length
+  }
 
   push(event: StreamEvent<T, K>): void {
     if (event.kind !== 'item' && this.first === this.events.length) this.out.next(event)

@@ -2,10 +2,12 @@ import type { OperatorFunction, Subscriber } from 'rxjs'
 import { Subscriber as RxSubscriber } from 'rxjs'
 import { type Clock, systemClock } from '../clock'
 import { TimestampError } from '../errors'
+import type { Saved, StatePart } from '../jobs/part'
+import { registerPart } from '../jobs/scope'
 import { StreamChecker } from './check'
 import { END_OF_TIME, Item, type StreamEvent, Watermark } from './event'
 import { stageOperator } from './stage'
-import { WatermarkMaker } from './watermarks'
+import { type SavedWatermarks, WatermarkMaker } from './watermarks'
 
 export interface TimeOptions<T> {
   /**
@@ -82,7 +84,7 @@ function timestamps<T>(
   return stageOperator<T, StreamEvent<T>>((out) => new Stamper(complete, selector, out))
 }
 
-class Stamper<T> extends RxSubscriber<T> {
+class Stamper<T> extends RxSubscriber<T> implements StatePart {
   private readonly maker: WatermarkMaker
   private sent = Number.NEGATIVE_INFINITY
   private timer: unknown
@@ -96,6 +98,7 @@ class Stamper<T> extends RxSubscriber<T> {
     const now = options.clock.now()
     this.maker = new WatermarkMaker(options.disorder, options.idle, options.partitions, now)
     this.add(() => this.stopTimer())
+    registerPart('timestampBy', this)
     this.schedule(now)
   }
 
@@ -116,6 +119,23 @@ class Stamper<T> extends RxSubscriber<T> {
   protected override _complete(): void {
     this.out.next(new Watermark(END_OF_TIME))
     super._complete()
+  }
+
+  get size(): number {
+    return 0
+  }
+
+  save(): Saved {
+    return { head: { sent: this.sent, maker: this.maker.save() }, entries: [] }
+  }
+
+  load(head: unknown): void {
+    const { sent, maker } = head as { sent: number; maker: SavedWatermarks }
+    const now = this.options.clock.now()
+    this.sent = sent
+    this.maker.load(maker, now)
+    this.stopTimer()
+    this.schedule(now)
   }
 
   private tell(every: number): void {

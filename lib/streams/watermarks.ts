@@ -6,6 +6,13 @@ interface Partition {
   idle: boolean
 }
 
+/** What a checkpoint keeps of watermarks. */
+export interface SavedWatermarks {
+  current: number
+  latest: number
+  partitions: [name: unknown, latest: number, idle: boolean][]
+}
+
 /**
  * Makes watermarks: the latest event time of each partition, less the disorder that is expected; the slowest partition
  * decides. A partition that has been silent for `idle` milliseconds of the clock is left out until it sends again; while
@@ -85,6 +92,23 @@ export class WatermarkMaker {
     }
     if (next < Number.POSITIVE_INFINITY) return next
     return this.latest === Number.NEGATIVE_INFINITY ? undefined : now + this.idle
+  }
+
+  save(): SavedWatermarks {
+    const { current, latest, partitions } = this
+    return { current, latest, partitions: Array.from(partitions, ([name, one]) => [name, one.latest, one.idle]) }
+  }
+
+  /** Goes on where `save` was called; who was silent then has been so since `now`. */
+  load({ current, latest, partitions }: SavedWatermarks, now: number): void {
+    this.current = current
+    this.latest = latest
+    this.arrived = now
+    for (const [name, time, idle] of partitions) {
+      this.partitions.set(name, { latest: time, arrived: now, idle })
+    }
+    this.lastName = this.last = undefined
+    this.slowest = this.findSlowest()
   }
 
   private add(name: unknown, now: number): Partition {

@@ -32,6 +32,7 @@ from ._load import Loader, fail
 from ._output import flush_output, pending_output
 from ._report import describe_error
 from ._results import as_list
+from ._snapshot import StateOf
 from ._types import BigInt
 
 TYPE_CHECKING = False
@@ -125,12 +126,15 @@ def _number(text: str) -> float:
 class _Open:
     """An open handler: what is called, and the inline sources that live as long as it does."""
 
-    __slots__ = ("call", "name", "sources")
+    __slots__ = ("call", "name", "sources", "target")
 
-    def __init__(self, call: Callable[[Any], Any], name: str, sources: list[str]) -> None:
+    def __init__(
+        self, call: Callable[[Any], Any], name: str, sources: list[str], target: Any
+    ) -> None:
         self.call = call
         self.name = name
         self.sources = sources
+        self.target = target
 
 
 class Host:
@@ -194,6 +198,8 @@ class Host:
         if known is not None:  # another thread of this interpreter has opened it
             return known.name
         sources: list[str] = []
+        if request["spec"]["kind"] == "state":
+            return self._open_state(identity, request["spec"]["of"])
         try:
             if request.get("init"):
                 self._initialise(request["init"], sources)
@@ -205,7 +211,13 @@ class Host:
         except BaseException:
             self._release(sources)
             raise
-        self._handlers[identity] = _Open(call, name, sources)
+        self._handlers[identity] = _Open(call, name, sources, target)
+        return name
+
+    def _open_state(self, identity: int, of: int) -> str:
+        handler = self._handlers[of]
+        name = f"{handler.name} (state)"
+        self._handlers[identity] = _Open(StateOf(handler.target), name, [], None)
         return name
 
     def _close(self, identity: int) -> None:

@@ -222,6 +222,7 @@ describe('operator options', () => {
       timeout: undefined,
       transfer: undefined,
       key: undefined,
+      keyOf: undefined,
       signal: undefined,
       onMetrics: undefined,
       pool: undefined,

@@ -18,6 +18,26 @@ export interface Aggregate<T, A, R> {
    * cannot be exact for these two.
    */
   deduct?(from: A, what: A): A | undefined
+  /**
+   * For accumulators that are more than data: how a job's checkpoint keeps one, and makes it again. Without them it is kept
+   * as `structuredClone` would copy it.
+   */
+  save?(accumulator: A): unknown
+  load?(saved: unknown): A
+}
+
+/** How accumulators go into a checkpoint and come back. */
+export interface Saving {
+  save(accumulator: unknown): unknown
+  load(saved: unknown): unknown
+}
+
+/** Undefined accumulators, such as that of `max` before its first value, and slots that are not in use stay what they are. */
+export function savingOf(aggregate: AnyAggregate<never, unknown>): Saving {
+  return {
+    save: (accumulator) => (aggregate.save === undefined ? accumulator : aggregate.save(accumulator)),
+    load: (saved) => (aggregate.load === undefined ? saved : aggregate.load(saved)),
+  }
 }
 
 /** Any aggregate of values of type `T` with results of type `R`. */
@@ -32,8 +52,10 @@ export function checkAggregate(check: StreamChecker, aggregate: unknown, name = 
   const missing = PARTS.filter((part) => typeof parts?.[part] !== 'function')
   if (typeof parts !== 'object' || parts === null || missing.length > 0) {
     check.problem(`'${name}' must be an aggregate with the functions ${PARTS.join(', ')}`, aggregate)
-  } else if (parts.deduct !== undefined && typeof parts.deduct !== 'function') {
-    check.problem(`'${name}.deduct' must be a function`, parts.deduct)
+  } else {
+    for (const part of ['deduct', 'save', 'load']) {
+      if (parts[part] !== undefined) check.fn(`${name}.${part}`, parts[part])
+    }
   }
 }
 
@@ -75,6 +97,11 @@ export function allOf<C extends Record<string, Aggregate<any, any, any>>>(
     },
     finish: (all) =>
       Object.fromEntries(names.map((name, i) => [name, parts[i]!.finish(all[i])])) as unknown as ResultsOf<C>,
+  }
+  if (parts.some((part) => part.save !== undefined || part.load !== undefined)) {
+    const savings = parts.map(savingOf)
+    whole.save = (all) => all.map((each, i) => savings[i]!.save(each))
+    whole.load = (saved) => (saved as unknown[]).map((each, i) => savings[i]!.load(each))
   }
   if (parts.every((part) => part.deduct !== undefined)) {
     whole.deduct = (from, what) => {

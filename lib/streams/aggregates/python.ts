@@ -1,5 +1,7 @@
 import { map, Observable, type OperatorFunction, type Subscriber } from 'rxjs'
 import { Checker } from '../../checker'
+import { OptionError } from '../../errors'
+import { inJob } from '../../jobs/scope'
 import { mapPython } from '../../operators/mapPython'
 import type { SpecOperatorOptions } from '../../operators/options'
 import { isHandlerSpec } from '../../options'
@@ -131,6 +133,11 @@ export function withPython<T, R, O, K>(
 ): EventOperator<T, O, K> {
   return (source) =>
     new Observable<StreamEvent<O, K>>((out) => {
+      if (inJob()) {
+        throw new OptionError([
+          'pythonAggregate: its accumulators live in Python and cannot be saved, so it is not for jobs; use an aggregate in JavaScript',
+        ])
+      }
       const recorder = new Recorder<T>()
       const run = mapPython<Program, R>(handler, { ...options, batch: 256, key: `aggregate ${streams++}` })
       return source

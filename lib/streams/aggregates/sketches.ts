@@ -71,6 +71,11 @@ export function distinct<T = unknown>(
       return into
     },
     finish: ({ few, many }) => (few !== undefined ? few.size : Math.round((many as HyperLogLog).count())),
+    save: ({ few, many }) => (few === undefined ? Uint8Array.from((many as HyperLogLog).serialize()) : few),
+    load: (saved) =>
+      saved instanceof Set
+        ? { few: saved, many: undefined }
+        : { few: undefined, many: Sketch.deserialize(Buffer.from(saved as Uint8Array)) },
   }
 }
 
@@ -116,6 +121,12 @@ export function quantiles<T = number>(
       return into
     },
     finish: (state) => asked.map((p) => digestOf(state).percentile(p) ?? Number.NaN),
+    save: (state) => digestOf(state).toArray(),
+    load(saved) {
+      const digest = new Digest(delta)
+      for (const { mean, n } of saved as { mean: number; n: number }[]) digest.push(mean, n)
+      return { digest }
+    },
   }
 }
 

@@ -1,8 +1,10 @@
 import { isObservable, Observable, type Subscriber } from 'rxjs'
 import { OverflowError } from '../../errors'
+import { type Change, Changes, replay, type Saved, type StatePart, type Value } from '../../jobs/part'
+import { registerPart } from '../../jobs/scope'
 import { Gate, subscribeWithin } from '../../sources/gate'
 import { StreamChecker } from '../check'
-import { type EventOperator, type EventStream, Item, type StreamEvent } from '../event'
+import { type EventOperator, type EventStream, Item, type StreamEvent, Watermark } from '../event'
 import { EventStage } from '../stage'
 
 /** A change to a table: the row that a key has from now on, or `undefined` where it has none any more. */
@@ -76,16 +78,23 @@ function withChanges<T, J, V, R, K>(
   out: Subscriber<StreamEvent<R, K>>,
 ): void {
   const rows = new Map<J, V>()
+  const part = new TablePart(rows)
   const gate = new Gate()
   const stage = new HashJoinStage(rows, settings, gate, out)
+  part.stage = stage
   out.add(() => gate.dispose())
   if (ready === 'now') stage.ready()
   const fail = (error: unknown) => out.error(error)
   out.add(
     changes.subscribe({
       next: ({ key, row }) => {
-        if (row === undefined) rows.delete(key)
-        else rows.set(key, row)
+        if (row === undefined) {
+          if (rows.delete(key)) part.changes?.removed(key)
+        } else {
+          if (rows.has(key)) part.changes?.changed(key)
+          else part.changes?.added(key)
+          rows.set(key, row)
+        }
       },
       error: fail,
       // Nothing will change any more, whatever was waited for.
@@ -103,6 +112,31 @@ function withChanges<T, J, V, R, K>(
     out.add(notifier)
   }
   subscribeWithin(gate, () => source.subscribe(stage))
+}
+
+type Waiting = (number | readonly [value: unknown, time: number, key: unknown])[]
+
+/** In a job's checkpoints: the rows so far, and the events that wait for the table. */
+class TablePart<J, V> implements StatePart {
+  readonly changes: Changes<J> | undefined
+  stage!: Pick<HashJoinStage<unknown, J, V, unknown, unknown>, 'save' | 'load'>
+
+  constructor(private readonly rows: Map<J, V>) {
+    if (registerPart('hashJoin', this)) this.changes = new Changes()
+  }
+
+  get size(): number {
+    return this.rows.size
+  }
+
+  save(all: boolean): Saved {
+    return { head: this.stage.save(), entries: this.changes!.take(this.rows, all, (row) => row) }
+  }
+
+  load(head: unknown, entries: Iterable<readonly [unknown, Change, unknown]>, migrate?: Value): void {
+    replay<J, V>(this.rows, entries, (row, key) => (migrate === undefined ? row : migrate(row, key)) as V)
+    this.stage.load(head as Waiting | undefined)
+  }
 }
 
 class HashJoinStage<T, J, V, R, K> extends EventStage<T, R, K, K> {
@@ -129,6 +163,26 @@ class HashJoinStage<T, J, V, R, K> extends EventStage<T, R, K, K> {
     for (const event of waiting) super._next(event)
     if (this.ended) super._complete()
     else this.gate?.open()
+  }
+
+  /** What waits; undefined where the table is ready. */
+  save(): Waiting | undefined {
+    return this.waiting?.flatMap((event): Waiting => {
+      if (event.kind === 'item') return [[event.value, event.time, event.key]]
+      return event.kind === 'watermark' ? [event.time] : []
+    })
+  }
+
+  load(saved: Waiting | undefined): void {
+    if (saved === undefined) {
+      this.ready()
+      return
+    }
+    const events = saved.map((event) =>
+      typeof event === 'number' ? new Watermark(event) : new Item(event[0] as T, event[1], event[2] as K),
+    )
+    if (this.waiting !== undefined) this.waiting.unshift(...events)
+    else for (const event of events) super._next(event)
   }
 
   protected onItem({ value, time, key }: Item<T, K>): void {

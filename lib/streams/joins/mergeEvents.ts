@@ -1,4 +1,6 @@
 import { Observable, Subscriber as RxSubscriber, type Subscriber } from 'rxjs'
+import type { Saved, StatePart } from '../../jobs/part'
+import { registerPart } from '../../jobs/scope'
 import { StreamChecker } from '../check'
 import { Barrier, END_OF_TIME, type EventStream, type StreamEvent, Watermark } from '../event'
 
@@ -44,7 +46,8 @@ class Input<T, K> extends RxSubscriber<StreamEvent<T, K>> {
   }
 }
 
-class Merger<T, K> {
+class Merger<T, K> implements StatePart {
+  readonly size = 0
   private readonly watermarks: number[]
   private readonly barriers: (number | undefined)[]
   private readonly waiting: StreamEvent<T, K>[][]
@@ -59,6 +62,21 @@ class Merger<T, K> {
     this.barriers = Array.from({ length: count }, () => undefined)
     this.waiting = Array.from({ length: count }, () => [])
     this.over = Array.from({ length: count }, () => false)
+    registerPart('mergeEvents', this)
+  }
+
+  /** A job's checkpoint comes while all its sources rest: no stream is ahead of another by a barrier. */
+  save(): Saved {
+    return { head: { watermarks: this.watermarks, sent: this.sent }, entries: [] }
+  }
+
+  load(head: unknown): void {
+    const { watermarks, sent } = head as { watermarks: number[]; sent: number }
+    // A stream that the pipeline has got since then begins now.
+    watermarks.slice(0, this.count).forEach((time, index) => {
+      this.watermarks[index] = time
+    })
+    this.sent = sent
   }
 
   take(index: number, event: StreamEvent<T, K>): void {

@@ -1,11 +1,14 @@
 import type { Subscriber } from 'rxjs'
 import { StateFullError } from '../../errors'
+import { type Change, Changes, replay, type Saved, type StatePart, type Value } from '../../jobs/part'
+import { registerPart } from '../../jobs/scope'
 import type { AnyAggregate } from '../aggregates/aggregate'
 import { END_OF_TIME, type Item, type StreamEvent, type Watermark } from '../event'
 import type { CountWindows } from './definition'
 import { Grid } from './grid'
 import { type WindowResult, type WindowSettings, WindowStage } from './result'
 import { KeySlices, NOTHING } from './slices'
+import { SlicesForm } from './slicesForm'
 
 interface Counted<K> extends KeySlices<K> {
   /** How many items the key has had. */
@@ -15,10 +18,15 @@ interface Counted<K> extends KeySlices<K> {
   touched: boolean
 }
 
+function counted<K>(key: K): Counted<K> {
+  return Object.assign(new KeySlices(key), { count: 0, time: 0, touched: false })
+}
+
 /** Count windows: slices as in time windows, with an item's number in place of its time. */
-export class CountWindowStage<T, R, K> extends WindowStage<T, R, K> {
+export class CountWindowStage<T, R, K> extends WindowStage<T, R, K> implements StatePart {
   private readonly grid: Grid
   private readonly keys = new Map<K, Counted<K>>()
+  private readonly changes: Changes<K> | undefined
 
   constructor(
     private readonly definition: CountWindows,
@@ -28,11 +36,13 @@ export class CountWindowStage<T, R, K> extends WindowStage<T, R, K> {
   ) {
     super(aggregate, settings, out)
     this.grid = new Grid({ type: 'time', size: definition.size, slide: definition.slide, offset: 0 })
+    if (registerPart('inWindows', this)) this.changes = new Changes()
   }
 
   protected onItem(item: Item<T, K>): void {
     const { grid, aggregate } = this
     const state = this.keys.get(item.key) ?? this.open(item.key)
+    this.changes?.changed(item.key)
     const start = grid.sliceOf(state.count)
     let at = state.find(start)
     if (at < 0) at = state.insert(start, aggregate.create())
@@ -78,11 +88,27 @@ export class CountWindowStage<T, R, K> extends WindowStage<T, R, K> {
     }
   }
 
+  get size(): number {
+    return this.keys.size
+  }
+
+  save(all: boolean): Saved {
+    const form = new SlicesForm(this.aggregate)
+    return { entries: this.changes!.take(this.keys, all, (state) => form.save(state)) }
+  }
+
+  load(_head: unknown, entries: Iterable<readonly [unknown, Change, unknown]>, migrate?: Value): void {
+    const form = new SlicesForm(this.aggregate, migrate)
+    replay<K, Counted<K>>(this.keys, entries, (saved, key) => form.load(counted(key), saved))
+    this.expectEarly()
+  }
+
   private open(key: K): Counted<K> {
     const { maxKeys } = this.settings
     if (this.keys.size >= maxKeys) throw new StateFullError(`inWindows: more than ${maxKeys} keys ('maxKeys')`)
-    const state: Counted<K> = Object.assign(new KeySlices(key), { count: 0, time: 0, touched: false })
+    const state = counted(key)
     this.keys.set(key, state)
+    this.changes?.added(key)
     return state
   }
 
@@ -102,6 +128,7 @@ export class CountWindowStage<T, R, K> extends WindowStage<T, R, K> {
 
   protected override dispose(): void {
     super.dispose()
+    if (this.changes !== undefined) for (const key of this.keys.keys()) this.changes.removed(key)
     this.keys.clear()
   }
 }

@@ -1,4 +1,7 @@
+import type { Changes } from '../../jobs/part'
 import type { AnyAggregate } from '../aggregates/aggregate'
+import { Free } from './free'
+import { Marks } from './marks'
 
 /** In place of an accumulator, where there is none: `undefined` may be one. */
 export const NONE = Symbol('none')
@@ -10,6 +13,10 @@ const SPARSE = 8
 export class Pane {
   /** Whether it is in the combinations of the window that slides over the panes. */
   inside = false
+  /** In jobs: the places that the next checkpoint has to write. */
+  marks: Marks | undefined
+  /** In jobs: whether no checkpoint has it yet. */
+  fresh = true
   private list: unknown[] | undefined
   private few: Map<number, unknown> = new Map()
 
@@ -25,6 +32,7 @@ export class Pane {
   /** @param places how many places there are */
   set(place: number, accumulator: unknown, places: number): void {
     const { list } = this
+    this.marks?.add(place)
     if (list === undefined) {
       this.few.set(place, accumulator)
       if (this.few.size * SPARSE > places) this.spread()
@@ -41,6 +49,12 @@ export class Pane {
       return
     }
     for (let place = 0; place < list.length; place++) if (list[place] !== NONE) visit(place, list[place])
+  }
+
+  /** The same in the order of the places, so that results do not depend on how the pane came to be. */
+  eachInOrder(visit: (place: number, accumulator: unknown) => void): void {
+    if (this.list !== undefined) this.each(visit)
+    else for (const place of Uint32Array.from(this.few.keys()).sort()) visit(place, this.few.get(place))
   }
 
   private spread(): void {
@@ -66,7 +80,9 @@ export class Panes<K> {
   readonly names: (K | typeof NONE)[] = []
   /** How many panes have something of the key at a place. */
   private readonly held: number[] = []
-  private readonly free: number[] = []
+  private readonly free = new Free()
+  /** In jobs: the keys that have come or gone since the last checkpoint. */
+  changes: Changes<K> | undefined
   private latest: Pane | undefined
 
   /** @param released is told of each place whose key is forgotten */
@@ -81,6 +97,7 @@ export class Panes<K> {
     else this.names[place] = key
     this.held[place] = 0
     this.keys.set(key, place)
+    this.changes?.added(key)
     return place
   }
 
@@ -97,6 +114,7 @@ export class Panes<K> {
   /** Adds a pane. */
   insert(start: number): Pane {
     const pane = new Pane(start)
+    if (this.changes !== undefined) pane.marks = new Marks()
     this.all.splice(this.indexFrom(start), 0, pane)
     this.latest = pane
     return pane
@@ -141,8 +159,42 @@ export class Panes<K> {
     return total
   }
 
+  /** How many accumulators there are. */
+  get size(): number {
+    let size = 0
+    for (let place = 0; place < this.held.length; place++) size += this.held[place]!
+    return size
+  }
+
+  /** Puts the keys of a checkpoint back in their places. Comes before the panes. */
+  restoreKeys(places: Iterable<readonly [K, number]>): void {
+    const { names, held, free } = this
+    for (const [key, place] of places) {
+      while (names.length <= place) {
+        names.push(NONE)
+        held.push(0)
+      }
+      names[place] = key
+      this.keys.set(key, place)
+    }
+    for (let place = 0; place < names.length; place++) if (names[place] === NONE) free.push(place)
+  }
+
+  restorePane(start: number, accumulators: Iterable<readonly [number, unknown]>): Pane {
+    const pane = this.insert(start)
+    for (const [place, accumulator] of accumulators) {
+      pane.set(place, accumulator, this.names.length)
+      this.holds(place)
+    }
+    pane.marks?.take()
+    pane.fresh = false
+    return pane
+  }
+
   clear(): void {
-    this.all.length = this.names.length = this.held.length = this.free.length = 0
+    if (this.changes !== undefined) for (const key of this.keys.keys()) this.changes.removed(key)
+    this.all.length = this.names.length = this.held.length = 0
+    this.free.clear()
     this.keys.clear()
     this.latest = undefined
   }
@@ -150,9 +202,11 @@ export class Panes<K> {
   private release(place: number): void {
     const { names } = this
     this.keys.delete(names[place] as K)
+    this.changes?.removed(names[place] as K)
     names[place] = NONE
     if (place < names.length - 1) this.free.push(place)
     while (names.length > 0 && names[names.length - 1] === NONE) names.pop()
+    if (names.length === 0) this.free.clear()
     this.held.length = names.length
     this.released(place)
   }

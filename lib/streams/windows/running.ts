@@ -1,8 +1,9 @@
 import type { AnyAggregate } from '../aggregates/aggregate'
+import type { Marks } from './marks'
 import { NONE, type Pane, type Panes } from './panes'
 
 /** In place of a combination: one of its panes has changed since. */
-const STALE = Symbol('stale')
+export const STALE = Symbol('stale')
 
 /**
  * For each key the combination of the panes in a window that slides over them.
@@ -14,10 +15,12 @@ export class RunningWindow<K> {
   /** How many panes of the window have something of the key at a place. */
   private readonly counts: number[] = []
   /** By place: with `deduct` the accumulator, else `Suffixes`; or NONE or STALE. */
-  private readonly totals: unknown[] = []
-  private start = Number.NEGATIVE_INFINITY
-  private end = Number.NEGATIVE_INFINITY
-  private exact: boolean
+  readonly totals: unknown[] = []
+  start = Number.NEGATIVE_INFINITY
+  end = Number.NEGATIVE_INFINITY
+  exact: boolean
+  /** In jobs: the places whose combinations the next checkpoint has to write. */
+  marks: Marks | undefined
 
   constructor(
     private readonly panes: Panes<K>,
@@ -40,6 +43,7 @@ export class RunningWindow<K> {
     this.reach(place)
     if (added) this.counts[place]!++
     this.totals[place] = STALE
+    this.marks?.add(place)
   }
 
   /** Moves the window on. */
@@ -57,6 +61,7 @@ export class RunningWindow<K> {
   /** The combination for a place that has one. It must not be changed. */
   total(place: number): unknown {
     const total = this.totals[place]
+    if (!this.exact || total === STALE) this.marks?.add(place)
     if (!this.exact) return this.fromSuffixes(place, total)
     if (total !== STALE) return total
     const renewed = this.panes.combined(place, this.start, this.end, this.aggregate)
@@ -70,6 +75,7 @@ export class RunningWindow<K> {
     pane.each((place, accumulator) => {
       if (place >= counts.length) this.reach(place)
       counts[place]!++
+      this.marks?.add(place)
       const total = totals[place]
       if (!this.exact || total === STALE) return
       totals[place] = aggregate.combine(total === NONE ? aggregate.create() : total, accumulator)
@@ -81,6 +87,7 @@ export class RunningWindow<K> {
     pane.inside = false
     const { aggregate, counts, totals } = this
     pane.each((place, accumulator) => {
+      this.marks?.add(place)
       if (--counts[place]! === 0) totals[place] = NONE
       else if (this.exact && totals[place] !== STALE) {
         const left = aggregate.deduct!(totals[place], accumulator)
@@ -94,7 +101,9 @@ export class RunningWindow<K> {
   private giveUp(): void {
     this.exact = false
     for (let place = 0; place < this.totals.length; place++) {
-      if (this.totals[place] !== NONE) this.totals[place] = STALE
+      if (this.totals[place] === NONE) continue
+      this.totals[place] = STALE
+      this.marks?.add(place)
     }
   }
 
@@ -111,10 +120,22 @@ export class RunningWindow<K> {
 
   /** The key at a place is no more. */
   readonly forget = (place: number): void => {
+    this.marks?.add(place)
     if (place >= this.counts.length) return
     this.counts[place] = 0
     this.totals[place] = NONE
     this.counts.length = this.totals.length = Math.min(this.counts.length, this.panes.names.length)
+  }
+
+  /** Puts the window of a checkpoint back over panes that are there. */
+  restore(start: number, end: number, exact: boolean, totals: Iterable<readonly [number, unknown]>): void {
+    Object.assign(this, { start, end, exact: exact && this.exact })
+    this.reach(this.panes.names.length - 1)
+    for (const pane of this.panes.all) {
+      pane.inside = this.covers(pane.start)
+      if (pane.inside) pane.each((place) => this.counts[place]!++)
+    }
+    for (const [place, total] of totals) this.totals[place] = total
   }
 
   private reach(place: number): void {
@@ -129,12 +150,22 @@ export class RunningWindow<K> {
  * The panes of one key in two parts: for those up to a border each entry combines a pane with all after it, and `recent`
  * combines those behind the border. The oldest pane leaves by dropping an entry.
  */
-class Suffixes {
+export class Suffixes {
   private readonly starts: number[] = []
   private readonly accumulators: unknown[] = []
   private recent: unknown = NONE
   /** What starts before it is in one of the parts. */
   private end: number
+
+  /** What `save` gave, as it was. */
+  static load({ starts, accumulators, recent, end }: SavedSuffixes, load: (saved: unknown) => unknown): Suffixes {
+    return Object.assign(Object.create(Suffixes.prototype) as Suffixes, {
+      starts,
+      accumulators: accumulators.map(load),
+      recent: recent.length === 0 ? NONE : load(recent[0]),
+      end,
+    })
+  }
 
   constructor(
     panes: Panes<unknown>,
@@ -152,6 +183,11 @@ class Suffixes {
       this.accumulators.push(this.starts.length === 0 ? total : aggregate.combine(total, this.whole))
       this.starts.push(all[i]!.start)
     }
+  }
+
+  save(save: (accumulator: unknown) => unknown): SavedSuffixes {
+    const { starts, accumulators, recent, end } = this
+    return { starts, accumulators: accumulators.map(save), recent: recent === NONE ? [] : [save(recent)], end }
   }
 
   /** All panes up to the border that are left. */
@@ -183,4 +219,12 @@ class Suffixes {
     if (this.recent === NONE) return this.whole
     return aggregate.combine(aggregate.combine(aggregate.create(), this.whole), this.recent)
   }
+}
+
+/** `Suffixes` in a checkpoint; `recent` is a list of one or none. */
+export interface SavedSuffixes {
+  readonly starts: number[]
+  readonly accumulators: unknown[]
+  readonly recent: unknown[]
+  readonly end: number
 }

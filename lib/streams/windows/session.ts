@@ -1,8 +1,10 @@
 import type { Subscriber } from 'rxjs'
 import { StateFullError } from '../../errors'
-import type { AnyAggregate } from '../aggregates/aggregate'
+import type { Change, Saved, StatePart, Value } from '../../jobs/part'
+import { registerPart } from '../../jobs/scope'
+import { type AnyAggregate, savingOf } from '../aggregates/aggregate'
 import type { Item, StreamEvent, Watermark } from '../event'
-import { Heap } from '../heap'
+import { Heap, type HeapEntry } from '../heap'
 import type { SessionWindows } from './definition'
 import { type ResultKind, type WindowResult, type WindowSettings, WindowStage } from './result'
 
@@ -24,7 +26,7 @@ interface Session<K> {
 }
 
 /** Session windows: a key's sessions, oldest first, never overlap; an item that lies between two merges them. */
-export class SessionWindowStage<T, R, K> extends WindowStage<T, R, K> {
+export class SessionWindowStage<T, R, K> extends WindowStage<T, R, K> implements StatePart {
   private readonly gap: number
   private readonly keys = new Map<K, Session<K>[]>()
   /** When to look at a session again; a session that has grown since is put back. */
@@ -38,6 +40,7 @@ export class SessionWindowStage<T, R, K> extends WindowStage<T, R, K> {
   ) {
     super(aggregate, settings, out)
     this.gap = definition.gap
+    registerPart('inWindows', this)
   }
 
   protected onItem(item: Item<T, K>): void {
@@ -85,6 +88,42 @@ export class SessionWindowStage<T, R, K> extends WindowStage<T, R, K> {
         session.fresh = false
       }
     }
+  }
+
+  /** Sessions are saved as a whole: the order in which they are due is part of what they are. */
+  get size(): number {
+    return 0
+  }
+
+  save(): Saved {
+    const { save } = savingOf(this.aggregate)
+    const sessions = new Map<Session<K>, number>()
+    for (const list of this.keys.values()) for (const session of list) sessions.set(session, sessions.size)
+    return {
+      head: {
+        watermark: this.watermark,
+        sessions: Array.from(sessions.keys(), (session) => ({ ...session, accumulator: save(session.accumulator) })),
+        due: this.due.save((session) => sessions.get(session)),
+      },
+      entries: [],
+    }
+  }
+
+  load(head: unknown, _entries: Iterable<readonly [unknown, Change, unknown]>, migrate?: Value): void {
+    const saved = head as { watermark: number; sessions: Session<K>[]; due: HeapEntry<number>[] }
+    const { load } = savingOf(this.aggregate)
+    this.watermark = saved.watermark
+    const sessions = saved.sessions.map((session) => {
+      const { accumulator, key } = session
+      return { ...session, accumulator: load(migrate === undefined ? accumulator : migrate(accumulator, key)) }
+    })
+    for (const session of sessions) {
+      const others = this.keys.get(session.key)
+      if (others === undefined) this.keys.set(session.key, [session])
+      else others.push(session)
+    }
+    this.due.load(saved.due, (number) => sessions[number]!)
+    this.expectEarly()
   }
 
   /** The session that the item belongs to, made larger and merged with its neighbour where need be. */

@@ -1,15 +1,19 @@
 import type { Subscriber } from 'rxjs'
 import { StateFullError } from '../../errors'
+import { type Change, Changes, type Saved, type StatePart, type Value } from '../../jobs/part'
+import { registerPart } from '../../jobs/scope'
 import type { AnyAggregate } from '../aggregates/aggregate'
 import type { Item, StreamEvent, Watermark } from '../event'
 import type { TimeWindows } from './definition'
 import { Grid } from './grid'
+import { Marks } from './marks'
 import { NONE, type Pane, Panes } from './panes'
+import { loadPanes, type PanesHead, savePanes } from './panesForm'
 import { type WindowResult, type WindowSettings, WindowStage } from './result'
 import { RunningWindow } from './running'
 
 /** Tumbling and sliding windows: an item costs one `accumulate`, whatever the number of windows that it is in. */
-export class TimeWindowStage<T, R, K> extends WindowStage<T, R, K> {
+export class TimeWindowStage<T, R, K> extends WindowStage<T, R, K> implements StatePart {
   private readonly grid: Grid
   private readonly panes: Panes<K>
   /** Undefined: windows of one pane each. */
@@ -35,6 +39,10 @@ export class TimeWindowStage<T, R, K> extends WindowStage<T, R, K> {
     })
     if (this.grid.slice < this.grid.size) this.running = new RunningWindow(this.panes, aggregate)
     if (settings.early !== undefined) this.fresh = new Map()
+    if (registerPart('inWindows', this)) {
+      this.panes.changes = new Changes()
+      if (this.running !== undefined) this.running.marks = new Marks()
+    }
   }
 
   protected onItem(item: Item<T, K>): void {
@@ -51,6 +59,7 @@ export class TimeWindowStage<T, R, K> extends WindowStage<T, R, K> {
     if (before === NONE) panes.holds(place)
     const accumulator = aggregate.accumulate(before === NONE ? aggregate.create() : before, item.value)
     if (accumulator !== before) pane.set(place, accumulator, panes.names.length)
+    else pane.marks?.add(place)
     if (pane.inside) this.running!.changed(place, before === NONE)
     if (this.fresh !== undefined) this.expectEarlyOf(this.fresh, place, start)
     if (closed) this.correct(item.key, place, start)
@@ -82,6 +91,26 @@ export class TimeWindowStage<T, R, K> extends WindowStage<T, R, K> {
         }
       }
     }
+  }
+
+  get size(): number {
+    const { panes, running } = this
+    return panes.keys.size + panes.size + (running?.totals.length ?? 0)
+  }
+
+  save(all: boolean): Saved {
+    const { watermark, nextEnd, nextDrop, panes, running, aggregate } = this
+    const { head, entries } = savePanes(panes, running, aggregate, all)
+    return { head: { watermark, nextEnd, nextDrop, panes: head }, entries }
+  }
+
+  load(head: unknown, entries: Iterable<readonly [unknown, Change, unknown]>, migrate?: Value): void {
+    const { panes: saved, ...times } = head as { panes: PanesHead }
+    Object.assign(this, times)
+    const { panes, running, aggregate, fresh } = this
+    loadPanes(panes, running, aggregate, saved, entries, migrate)
+    if (fresh === undefined) return
+    for (const pane of panes.all) pane.each((place) => this.expectEarlyOf(fresh, place, pane.start))
   }
 
   private expectEarlyOf(fresh: Map<number, Set<number>>, place: number, start: number): void {
@@ -139,7 +168,7 @@ export class TimeWindowStage<T, R, K> extends WindowStage<T, R, K> {
 
   private sendPane(pane: Pane | undefined, start: number, end: number): void {
     const { aggregate, panes } = this
-    pane?.each((place, accumulator) => {
+    pane?.eachInOrder((place, accumulator) => {
       const value = aggregate.finish(accumulator)
       this.send({ key: panes.names[place] as K, start, end, value, kind: 'final' }, end - 1)
     })

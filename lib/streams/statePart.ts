@@ -1,0 +1,64 @@
+import { type Change, Changes, replay, type Saved, type StatePart, type Value } from '../jobs/part'
+import { inJob } from '../jobs/scope'
+import { MemoryState, type StateStore } from './state'
+
+/** How a state is written into a checkpoint, and made again. */
+export interface StateForm<S> {
+  save(value: S): unknown
+  load(saved: unknown): S
+}
+
+// biome-ignore lint/suspicious/noExplicitAny: for states of every type
+export const PLAIN: StateForm<any> = { save: (value) => value, load: (saved) => saved }
+
+/** How far event time is. */
+interface Times {
+  watermark: number
+  latest: number
+}
+
+type Entry<S> = { value: S; since: number }
+
+/** Keyed state in checkpoints: by its changes where it lives in memory, all of it where it is in a store of the user's. */
+export class StorePart<K, S> implements StatePart {
+  private readonly changes = new Changes<K>()
+
+  constructor(
+    private readonly store: StateStore<K, S>,
+    private readonly times: Times,
+    private readonly form: StateForm<S>,
+  ) {
+    if (inJob() && store instanceof MemoryState) store.changes = this.changes
+  }
+
+  get size(): number {
+    return this.store instanceof MemoryState ? this.store.map.size : 0
+  }
+
+  save(all: boolean): Saved {
+    const { store, form } = this
+    const { watermark, latest } = this.times
+    if (store instanceof MemoryState) {
+      const pack = ({ value, since }: Entry<S>) => [form.save(value), since]
+      return { head: { watermark, latest }, entries: this.changes.take(store.map as Map<K, Entry<S>>, all, pack) }
+    }
+    const values = Array.from(store.entries(), ([key, value]) => [key, form.save(value)])
+    return { head: { watermark, latest, values }, entries: [] }
+  }
+
+  load(head: unknown, entries: Iterable<readonly [unknown, Change, unknown]>, migrate?: Value): void {
+    const { store, form } = this
+    const { values, ...times } = head as Times & { values?: [K, unknown][] }
+    Object.assign(this.times, times)
+    const made = (saved: unknown, key: unknown) => form.load(migrate === undefined ? saved : migrate(saved, key))
+    if (store instanceof MemoryState) {
+      replay<K, Entry<S>>(store.map as Map<K, Entry<S>>, entries, (packed, key) => {
+        const [saved, since] = packed as [unknown, number]
+        return { value: made(saved, key), since }
+      })
+      return
+    }
+    store.clear()
+    for (const [key, saved] of values ?? []) store.set(key, made(saved, key))
+  }
+}

@@ -1,0 +1,184 @@
+import assert from 'node:assert/strict'
+import { describe, it } from 'mocha'
+import { mapPython, type PythonPool, scanPython } from '../../lib'
+import { type JobContext, type StepOptions, step } from '../../lib/jobs'
+import { inWindows, pythonAggregate, rolling, timestampBy, tumbling, values } from '../../lib/streams'
+import { linesOf, slowly, startJob } from '../fixtures/jobs/jobs'
+import { openPool } from '../fixtures/modes'
+import { testPython } from '../fixtures/python'
+import { temporaryFolder } from '../fixtures/temporary'
+import { killRun } from '../stress/kill-run'
+
+const TALLY = `
+class Tally:
+    def __init__(self):
+        self.total = 0
+    def __call__(self, items):
+        answers = []
+        for item in items:
+            self.total += item
+            answers.append(self.total)
+        return answers
+    def snapshot(self):
+        return {"total": self.total}
+    def restore(self, state):
+        self.total = state["total"]
+`
+const AGGREGATE = `
+class Most:
+    def create(self):
+        return 0
+    def accumulate(self, most, item):
+        return max(most, item)
+    def combine(self, into, other):
+        return max(into, other)
+    def finish(self, most):
+        return most
+`
+const NUMBERS = linesOf(1_000).map(([, , value]) => value)
+let total = 0
+const SUMS = NUMBERS.map((n) => {
+  total += n
+  return total
+})
+const EXPECTED = `${SUMS.join('\n')}\n`
+
+for (const isolation of ['shared', 'namespace', 'process'] as const) {
+  describe(`jobs with Python state, ${isolation}`, () => {
+    const open = async () => openPool({ isolation, size: 1 })
+
+    const tally = (pool: PythonPool, options?: StepOptions) => (job: JobContext) =>
+      job
+        .source('numbers', slowly(NUMBERS, 10))
+        .pipe(step('tally', mapPython<number, number>({ source: TALLY, function: 'Tally' }, { pool }), options))
+
+    it('go on with it after a start, also in another interpreter', async () => {
+      await using folder = await temporaryFolder()
+      for (let start = 0; ; start++) {
+        await using pool = await open()
+        const { job, output } = await startJob(folder.path, tally(pool))
+        if (start < 4) {
+          await job.checkpoint()
+          await job.cancel()
+          continue
+        }
+        await job.done
+        assert.equal(await output(), EXPECTED)
+        break
+      }
+    })
+
+    it('put it back in the interpreter that has later state', async () => {
+      await using folder = await temporaryFolder()
+      await using pool = await open()
+      const handler = pool.handler<number, number>({ source: TALLY, function: 'Tally' })
+      const pipeline = (job: JobContext) => job.source('numbers', slowly(NUMBERS, 10)).pipe(mapPython(handler))
+      const { job, output } = await startJob(folder.path, pipeline)
+      for (let round = 0; round < 4; round++) await job.restart()
+      await job.done
+      assert.equal(await output(), EXPECTED)
+    })
+  })
+}
+
+describe('jobs with Python', () => {
+  const open = async (size: number) => openPool({ isolation: 'shared', size })
+  const numbers = (job: JobContext) => job.source('numbers', slowly(NUMBERS, 10))
+
+  it('keep state in a module, too', async () => {
+    await using folder = await temporaryFolder()
+    const source = [
+      'total = 0',
+      'def handle(items):',
+      '    global total',
+      '    total += sum(items)',
+      '    return [total] * len(items)',
+      'def snapshot():',
+      '    return total',
+      'def restore(state):',
+      '    global total',
+      '    total = state',
+    ].join('\n')
+    for (let start = 0; start < 3; start++) {
+      await using pool = await open(1)
+      const { job, output } = await startJob(folder.path, (context: JobContext) =>
+        numbers(context).pipe(mapPython({ source }, { pool, batch: 1 })),
+      )
+      if (start < 2) {
+        await job.checkpoint()
+        await job.cancel()
+        continue
+      }
+      await job.done
+      assert.equal(await output(), EXPECTED)
+    }
+  })
+
+  it('migrate it', async () => {
+    await using folder = await temporaryFolder()
+    await using pool = await open(1)
+    const pipeline = (options?: StepOptions) => (job: JobContext) =>
+      numbers(job).pipe(step('tally', mapPython({ source: TALLY, function: 'Tally' }, { pool }), options))
+    const first = await startJob(folder.path, pipeline())
+    await first.job.suspend()
+    await first.job.cancel()
+    const lines = (await first.output()).split('\n').length - 1
+    const calls: unknown[] = []
+    const migrate = (value: unknown, from: number) => {
+      calls.push([value, from])
+      return { total: 1_000_000 }
+    }
+    const second = await startJob(folder.path, pipeline({ version: 2, migrate }))
+    await second.job.done
+    const total = lines === 0 ? 0 : SUMS[lines - 1]!
+    assert.deepEqual(calls, [[{ total }, 1]])
+    assert.equal((await second.output()).split('\n').at(-2), `${SUMS.at(-1)! - total + 1_000_000}`)
+  })
+
+  it('need a pool with one interpreter where there is state', async () => {
+    await using folder = await temporaryFolder()
+    await using pool = await open(2)
+    const stateful = mapPython<number, number>({ source: TALLY, function: 'Tally' }, { pool })
+    await assert.rejects(
+      startJob(folder.path, (job: JobContext) => numbers(job).pipe(stateful)),
+      { code: 'ERR_JOB_RECOVERY', message: /needs a pool with one interpreter; this one has 2/ },
+    )
+    const plain = mapPython<number, number>({ source: 'def handle(items): return items' }, { pool })
+    const { job } = await startJob(folder.path, (context: JobContext) => numbers(context).pipe(plain))
+    await job.done
+  })
+
+  it('refuse scanPython, whose state nobody could save', async () => {
+    await using folder = await temporaryFolder()
+    await using pool = await open(1)
+    const scan = scanPython('def handle(state, item): return state + item', { pool, seed: 0 })
+    await assert.rejects(
+      startJob(folder.path, (job: JobContext) => numbers(job).pipe(scan)),
+      { code: 'ERR_OPTION', message: /not for jobs/ },
+    )
+  })
+
+  it('refuse aggregates in Python, whose accumulators nobody could save', async () => {
+    await using folder = await temporaryFolder()
+    await using pool = await open(1)
+    const most = pythonAggregate<number, number>({ source: AGGREGATE, function: 'Most' }, { pool })
+    for (const operator of [inWindows<number, number>(tumbling(10), most), rolling<number, number>(most)]) {
+      const pipeline = (job: JobContext) =>
+        numbers(job).pipe(
+          timestampBy((n) => n),
+          operator as ReturnType<typeof rolling<number, number>>,
+          values(),
+        )
+      await assert.rejects(startJob(folder.path, pipeline), { code: 'ERR_OPTION', message: /not for jobs/ })
+    }
+  })
+
+  it('are killed at any moment, and write what an undisturbed run does, byte for byte', async function () {
+    this.timeout(180_000)
+    const seed = Math.floor(Math.random() * 2 ** 31)
+    const report = await killRun({ python: await testPython(), seed, kills: 10, lines: 20_000 })
+    assert.deepEqual(report.different, [], `seed ${seed}`)
+    assert.equal(report.kills, 10)
+    assert.ok(report.compared >= 3)
+  })
+})
