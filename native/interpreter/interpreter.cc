@@ -169,7 +169,7 @@ bool Interpreter::interrupt_requested() const {
   uint64_t ticket = interrupted_.load();
   if (ticket == 0) return false;
   for (size_t i = stack_.size(); i-- > 0;) {
-    if (stack_[i].call->ticket == ticket) return true;
+    if (stack_[i].call->ticket == ticket) return !stack_[i].loading;
     if (i == 0 || stack_[i].call->within == 0) break;
     // What runs here for somebody else is not to be stopped.
     if (stack_[i].call->within != stack_[i - 1].awaited) break;
@@ -239,17 +239,27 @@ void Interpreter::fail(const Call& call, Py_ssize_t item) {
   post(call, ResultStatus::kError);
 }
 
+// A batch that is asked to stop meanwhile stops afterwards. Compiled modules such as numpy's cannot
+// be imported a second time in one process once their first import was broken off.
+bool Interpreter::load(const HandlerDefinition& definition) {
+  stack_.back().loading = true;
+  if (loading_ != nullptr) loading_->store(true);
+  const std::u16string& request = definition.request;
+  PyRef opened(api_, call_control({request.data(), request.size(), false}));
+  if (loading_ != nullptr) loading_->store(false);
+  stack_.back().loading = false;
+  if (!opened || !interrupt_requested()) return static_cast<bool>(opened);
+  api_.PyErr_SetString(runtime_.interrupted_type(), "the call was asked to stop");
+  return false;
+}
+
 Interpreter::Handler* Interpreter::find_handler(int32_t id) {
   auto index = static_cast<size_t>(id);
   if (index >= handlers_.size() || handlers_[index].callable == nullptr) {
     HandlerDefinition definition = place_.handler(id);
     // An interpreter that joined after the handler was made has not loaded it yet; where it is
     // loaded already, this changes nothing.
-    const std::u16string& request = definition.request;
-    if (!request.empty()) {
-      PyRef opened(api_, call_control({request.data(), request.size(), false}));
-      if (!opened) return nullptr;
-    }
+    if (!definition.request.empty() && !load(definition)) return nullptr;
     PyRef name(api_, api_.PyUnicode_FromString("handler"));
     PyRef number(api_, api_.PyLong_FromLong(id));
     if (!name || !number) return nullptr;

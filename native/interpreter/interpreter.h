@@ -63,6 +63,9 @@ class Interpreter {
   // Whether the call that runs has been asked to stop, or one that it runs inside and on behalf of.
   bool interrupt_requested() const;
 
+  // Where others can see that a handler is being loaded, which nothing may interrupt; to outlive
+  // the interpreter.
+  void set_loading_flag(std::atomic<bool>* loading) { loading_ = loading; }
   // How this thread waits for callbacks; to outlive the interpreter.
   void set_waiter(CallbackWaiter* waiter) { waiter_ = waiter; }
   CallbackWaiter* waiter() const { return stack_.empty() ? nullptr : waiter_; }
@@ -88,7 +91,8 @@ class Interpreter {
   // A call that runs; inside the one below it, when that waits for a callback (rule C3).
   struct Frame {
     Call* call;
-    int32_t awaited = 0;  // the callback
+    int32_t awaited = 0;   // the callback
+    bool loading = false;  // it loads its handler first
   };
   // While one lives, the thread is in the handler's code and nothing here is in use.
   class Open {
@@ -117,6 +121,7 @@ class Interpreter {
   void settle(const Call& call, const Handler& handler, PyRef& result, PyRef& batch);
   void forget(int32_t handler);
   Handler* find_handler(int32_t id);
+  bool load(const HandlerDefinition& definition);
   PyObject* call_control(TextView request);
   PyObject* decode(const Call& call, CodecKind codec);
   PyObject* checked_list(PyObject* result, const Call& call, const Handler& handler);
@@ -132,6 +137,7 @@ class Interpreter {
   Runtime& runtime_;
   const PythonApi& api_;
   const std::atomic<uint64_t>& interrupted_;
+  std::atomic<bool>* loading_ = nullptr;
   bool flight_allowed_ = false;
   std::unordered_map<uint64_t, Flight> flights_;
   PyObject* flight_loops_ = nullptr;  // of the host, all handlers' the same

@@ -275,7 +275,8 @@ void Pool::interrupt(int index, uint64_t ticket) {
                                                   ticket](const std::function<void()>& raise) {
       Seat& target = self->seat(index);
       std::lock_guard<std::mutex> lock(target.mutex);
-      if (target.in_flight.count(ticket) != 0 || !self->queue_.runs(index, ticket)) return;
+      if (target.in_flight.count(ticket) != 0 || target.loading.load()) return;
+      if (!self->queue_.runs(index, ticket)) return;
       raise();
       self->queue_.poke(index);
     });

@@ -23,6 +23,7 @@ namespace rxp {
 struct Seat {
   std::mutex mutex;                      // held while an asynchronous exception is set or cleared
   std::atomic<uint64_t> interrupted{0};  // the ticket of the call that was last asked to stop
+  std::atomic<bool> loading{false};      // its call loads the handler, and stops only after that
   Runtime* runtime = nullptr;
   bool home = false;
   unsigned long ident = 0;
@@ -41,6 +42,7 @@ struct Seat {
     states.clear();
     lost_states.clear();
     interrupted.store(0);
+    loading.store(false);
     runtime = nullptr;
     home = false;
     ident = 0;

@@ -19,6 +19,7 @@ Tenant::Tenant(Pool& pool, Runtime::Lease& lease, int seat)
   seat_.home = home_;
   seat_.ident = api_.PyThread_get_thread_ident();
   interpreter_.set_waiter(this);
+  interpreter_.set_loading_flag(&seat_.loading);
   if (woken_ >= 0) interpreter_.allow_flight();
   if (home_) {
     runtime_.set_home_poke([queue = pool.shared_from_this(), seat] { queue->queue().poke(seat); });

@@ -18,7 +18,7 @@ from . import _async, _callback, _gil, _interrupt, _logs, _output
 from ._aggregate import is_aggregate
 from ._call import call_method, shape
 from ._columns import from_columns, to_columns
-from ._convert import from_array, from_buffer, json_default, to_array
+from ._convert import from_array, from_buffer, json_default, numpy_for, to_array
 from ._errors import (
     INIT,
     HandlerError,
@@ -123,6 +123,14 @@ def _number(text: str) -> float:
     return BigInt(text[:-2]) if text.endswith("E0") else float(text)
 
 
+def _prepare(codec: str) -> None:
+    """Imports numpy before the first batch, which may be interrupted in the middle."""
+    try:
+        numpy_for(codec)
+    except HandlerError:
+        pass  # the batch that needs it will say so
+
+
 class _Open:
     """An open handler: what is called, and the inline sources that live as long as it does."""
 
@@ -207,6 +215,8 @@ class Host:
             if isinstance(target, type):
                 target = self._instance(target, name)
             mode, codec = request.get("mode") or "map", request.get("codec") or "json"
+            if codec in ("array", "columns"):
+                _prepare(codec)
             call = shape(target, mode, codec, request.get("seed"), self._loops)
         except BaseException:
             self._release(sources)
