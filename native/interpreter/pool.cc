@@ -215,12 +215,17 @@ void Pool::push(Envelope* envelope) {
 }
 
 void Pool::feed() {
-  auto waiting = remotes();
+  const auto waiting = remotes();
+  // Each load is read once for each turn: they change meanwhile, and a sort whose order changes
+  // under it runs out of its bounds.
+  std::vector<std::pair<int, RemoteSeat*>> order;
   for (bool fed = true; fed;) {
     fed = false;
-    std::stable_sort(waiting.begin(), waiting.end(),
-                     [](const auto& a, const auto& b) { return a->load() < b->load(); });
-    for (auto& remote : waiting) fed = remote->feed() || fed;
+    order.clear();
+    for (const auto& remote : waiting) order.emplace_back(remote->load(), remote.get());
+    std::stable_sort(order.begin(), order.end(),
+                     [](const auto& a, const auto& b) { return a.first < b.first; });
+    for (auto& [load, remote] : order) fed = remote->feed() || fed;
   }
 }
 

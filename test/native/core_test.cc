@@ -274,6 +274,44 @@ void test_memory() {
   }
 }
 
+// An interpreter elsewhere whose load is another whenever it is asked for.
+class RestlessSeat final : public RemoteSeat {
+ public:
+  int load() const override {
+    return static_cast<int>((state_ = state_ * 1103515245 + 12345) >> 16);
+  }
+  bool feed() override {
+    fed++;
+    return false;
+  }
+  void start(int32_t) override {}
+  CallQueue::Cancelled cancel(uint64_t) override { return CallQueue::Cancelled::kNotFound; }
+  void define(int32_t, const HandlerDefinition&) override {}
+  size_t memory() override { return 0; }
+  void leave() override {}
+  void abandon() override {}
+
+  int fed = 0;
+
+ private:
+  mutable uint32_t state_ = 1;
+};
+
+// Who is fed first goes by loads that other threads change.
+void test_feed() {
+  constexpr int kSeats = 12;
+  constexpr int kTurns = 2000;
+  std::vector<std::shared_ptr<RestlessSeat>> seats;
+  auto make = [&seats](const std::shared_ptr<Pool>&, int) {
+    return seats.emplace_back(std::make_shared<RestlessSeat>());
+  };
+  Script script(options);
+  auto pool = script.elsewhere(make);
+  for (int i = 0; i < kSeats; i++) pool->start(i);
+  for (int turn = 0; turn < kTurns; turn++) pool->feed();
+  for (const auto& seat : seats) CHECK(seat->fed == kTurns);
+}
+
 // A runtime that cannot start, or that nobody may have, is an answer and not a crash.
 void test_failures() {
   RuntimeOptions wrong = options;
@@ -320,6 +358,7 @@ int main(int argc, char** argv) {
   run("transferred", test_transferred);
   run("abandon", test_abandon);
   run("failures", test_failures);
+  run("feed", test_feed);
   std::printf("core, %s: ok\n", separate ? "namespace" : "shared");
   return 0;
 }

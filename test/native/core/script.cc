@@ -78,6 +78,10 @@ std::shared_ptr<Pool> Script::open(int size) {
   return pool;
 }
 
+std::shared_ptr<Pool> Script::elsewhere(Pool::RemoteFactory make) {
+  return std::make_shared<Pool>(next_pool_++, channel_, options_, "{}", std::move(make));
+}
+
 std::string Script::failure() {
   auto pool = std::make_shared<Pool>(next_pool_++, channel_, options_, "{\"path\":[]}");
   int32_t id = number();

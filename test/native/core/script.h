@@ -38,6 +38,8 @@ class Script : public ResultChannel::Waker {
 
   // Opens a pool and waits for its interpreters.
   std::shared_ptr<Pool> open(int size = 1);
+  // A pool whose interpreters `make` makes.
+  std::shared_ptr<Pool> elsewhere(Pool::RemoteFactory make);
   // Opens a pool that cannot start, and gives the error's report.
   std::string failure();
   // Stops the interpreters and waits until they have gone.
