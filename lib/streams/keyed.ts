@@ -3,6 +3,8 @@ import { registerPart } from '../jobs/scope'
 import { type AnyAggregate, checkAggregate, savingOf } from './aggregates/aggregate'
 import { PythonAggregate, withPython } from './aggregates/python'
 import { StreamChecker } from './check'
+import { DiskPart } from './diskPart'
+import { DiskState } from './diskState'
 import { type EventOperator, Item, type StreamEvent, type Watermark } from './event'
 import { EventStage, stageOperator } from './stage'
 import {
@@ -135,7 +137,10 @@ class KeyedStage<T, R, S, K> extends EventStage<T, R, K, K> implements StateOfKe
     super(out)
     const eventTime = { now: () => this.watermark, stamp: () => this.latest }
     this.store = store?.() ?? new MemoryState(byEventTime ? { ...limits, ...eventTime } : limits)
-    registerPart(kind, new StorePart(this.store, this, form))
+    registerPart(
+      kind,
+      this.store instanceof DiskState ? new DiskPart(this.store, this, form) : new StorePart(this.store, this, form),
+    )
   }
 
   get(): S | undefined {
@@ -159,5 +164,9 @@ class KeyedStage<T, R, S, K> extends EventStage<T, R, K, K> implements StateOfKe
   protected override onWatermark(watermark: Watermark): void {
     this.watermark = watermark.time
     this.out.next(watermark)
+  }
+
+  protected override dispose(): void {
+    this.store.close?.()
   }
 }

@@ -15,6 +15,8 @@ export interface StateStore<K, S> {
   entries(): Iterable<readonly [K, S]>
   readonly size: number
   clear(): void
+  /** Called when the subscription is over that the store was made for. */
+  close?(): void
 }
 
 export interface StateOptions<K = unknown, S = unknown> {
