@@ -8,8 +8,8 @@ import { Gate } from '../sources/gate'
 import { StreamChecker } from '../streams/check'
 import { type CompleteJobOptions, checkName, type JobContext } from './options'
 import { Change, type Migrate, type StatePart, weightOf } from './part'
-import { PythonState } from './python'
-import { type Holder, type JobScope, type StepOfJob, withinJob } from './scope'
+import { PythonState, type SavedPython } from './python'
+import { type Holder, type JobScope, type Keys, type StepOfJob, withinJob } from './scope'
 import type { ReplaySource } from './sources'
 import { CHUNK, type Checkpoint, type JobStore, type PartToSave } from './store'
 
@@ -107,7 +107,7 @@ export class Run<T> implements JobScope {
     const { sink } = this.options
     this.gate.close()
     await this.drain()
-    const python: Record<string, unknown> = {}
+    const python: Record<string, SavedPython> = {}
     const steps: Record<string, number> = {}
     for (const [id, state] of this.pythons) {
       if (!state.stateful || this.finished) continue
@@ -149,10 +149,10 @@ export class Run<T> implements JobScope {
     this.holders.add(holder)
   }
 
-  python(step: StepOfJob | undefined, kind: string, handler: Promise<Handler<never, unknown>>): void {
+  python(step: StepOfJob | undefined, kind: string, handler: Promise<Handler<never, unknown>>, keys: Keys): void {
     const { version = 1, migrate } = step ?? {}
     const id = this.idOf(step, kind)
-    this.pythons.set(id, new PythonState(id, version, migrate, handler))
+    this.pythons.set(id, new PythonState(id, version, migrate, handler, keys))
   }
 
   private source<V, P>(name: string, source: ReplaySource<V, P>): Observable<V> {

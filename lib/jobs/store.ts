@@ -4,6 +4,7 @@ import { deserialize, serialize } from 'node:v8'
 import type { Key, RootDatabase } from 'lmdb'
 import { JobError } from '../errors'
 import type { Change } from './part'
+import type { SavedPython } from './python'
 
 /** What a checkpoint knows besides the state of the operators. */
 export interface Checkpoint {
@@ -15,7 +16,7 @@ export interface Checkpoint {
   readonly steps: Readonly<Record<string, number>>
   readonly positions: Readonly<Record<string, unknown>>
   readonly sink: unknown
-  readonly python: Readonly<Record<string, unknown>>
+  readonly python: Readonly<Record<string, SavedPython>>
   /** The snapshot that this run of the job began with. */
   readonly from: string | undefined
 }

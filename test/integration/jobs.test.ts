@@ -2,9 +2,18 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'mocha'
 import { mapPython, type PythonPool, scanPython } from '../../lib'
 import { type JobContext, type StepOptions, step } from '../../lib/jobs'
-import { inWindows, pythonAggregate, rolling, timestampBy, tumbling, values } from '../../lib/streams'
-import { linesOf, slowly, startJob } from '../fixtures/jobs/jobs'
-import { openPool } from '../fixtures/modes'
+import {
+  inWindows,
+  keyBy,
+  mapPythonKeyed,
+  pythonAggregate,
+  rolling,
+  timestampBy,
+  tumbling,
+  values,
+} from '../../lib/streams'
+import { type Line, linesOf, slowly, startJob } from '../fixtures/jobs/jobs'
+import { inEachMode, openPool } from '../fixtures/modes'
 import { testPython } from '../fixtures/python'
 import { temporaryFolder } from '../fixtures/temporary'
 import { killRun } from '../stress/kill-run'
@@ -81,6 +90,70 @@ for (const isolation of ['shared', 'namespace', 'process'] as const) {
   })
 }
 
+const TOTALS = `
+from rxjs_python import KeyedState
+
+class Totals:
+    def __init__(self):
+        self.totals = KeyedState()
+    def __call__(self, lines):
+        answers = []
+        for key, _, value in lines:
+            self.totals.set(key, self.totals.get(key, 0) + value)
+            answers.append(f"{key} {self.totals.get(key)}")
+        return answers
+    def snapshot(self):
+        return self.totals.snapshot()
+    def restore(self, state):
+        self.totals.restore(state)
+`
+
+inEachMode('jobs with Python state by key', (test) => {
+  const lines = linesOf(1_500, 40)
+  const totals = (pool: PythonPool) => (job: JobContext) =>
+    job.source('lines', slowly(lines, 10)).pipe(
+      timestampBy(([, time]) => time),
+      keyBy(([key]) => key),
+      step('totals', mapPythonKeyed<Line, string>({ source: TOTALS, function: 'Totals' }, { pool, batch: 32 })),
+      values(),
+    )
+  const sums = new Map<string, number>()
+  const expected = lines.map(([key, , value]) => {
+    sums.set(key, (sums.get(key) ?? 0) + value)
+    return `${key} ${sums.get(key)}\n`
+  })
+
+  it('save that of each interpreter, and put it back where its keys are', async () => {
+    await using folder = await temporaryFolder()
+    for (let start = 0; start < 4; start++) {
+      // The other pool has the same places, and nothing in them.
+      await using other = await openPool(test.mode)
+      const { job, output } = await startJob(folder.path, totals(start % 2 === 0 ? test.pool : other))
+      if (start < 3) {
+        await job.checkpoint()
+        await job.cancel()
+        continue
+      }
+      await job.done
+      assert.equal(await output(), expected.join(''))
+    }
+  })
+
+  if (test.mode.size > 1 && test.mode.isolation !== 'shared') {
+    it('refuse a pool in which the keys would be elsewhere', async () => {
+      await using folder = await temporaryFolder()
+      const { job } = await startJob(folder.path, totals(test.pool))
+      await job.suspend()
+      await job.cancel()
+      await using one = await openPool({ isolation: test.mode.isolation, size: 1 })
+      await assert.rejects(startJob(folder.path, totals(one)), {
+        code: 'ERR_JOB_RECOVERY',
+        message: /totals.*the state of 2 interpreters and this pool has 1/,
+      })
+    })
+  }
+})
+
 describe('jobs with Python', () => {
   const open = async (size: number) => openPool({ isolation: 'shared', size })
   const numbers = (job: JobContext) => job.source('numbers', slowly(NUMBERS, 10))
@@ -141,7 +214,10 @@ describe('jobs with Python', () => {
     const stateful = mapPython<number, number>({ source: TALLY, function: 'Tally' }, { pool })
     await assert.rejects(
       startJob(folder.path, (job: JobContext) => numbers(job).pipe(stateful)),
-      { code: 'ERR_JOB_RECOVERY', message: /needs a pool with one interpreter; this one has 2/ },
+      {
+        code: 'ERR_JOB_RECOVERY',
+        message: /needs a pool with one interpreter, or keys \(mapPythonKeyed\); this pool has 2/,
+      },
     )
     const plain = mapPython<number, number>({ source: 'def handle(items): return items' }, { pool })
     const { job } = await startJob(folder.path, (context: JobContext) => numbers(context).pipe(plain))
