@@ -1,7 +1,8 @@
 import { Change, Changes, type Saved, type StatePart, type Value } from '../jobs/part'
 import { inJob } from '../jobs/scope'
 import { bytesOf, type DiskState, type Kept } from './diskState'
-import type { Head, Packed, StateForm, Times } from './statePart'
+import type { StateForm } from './state'
+import type { Head, Packed, Times } from './statePart'
 
 /** Keyed state that is on the disk, in checkpoints: what has changed, each key's in a place of its own. */
 export class DiskPart<K, S> implements StatePart {

@@ -7,7 +7,15 @@ import type { RootDatabase } from 'lmdb'
 import { OptionError, StateFullError } from '../errors'
 import type { Changes } from '../jobs/part'
 import { StreamChecker } from './check'
-import { checkStateOptions, STATE_KEYS, type StateLimits, type StateOptions, type StateStore } from './state'
+import {
+  checkStateOptions,
+  PLAIN,
+  STATE_KEYS,
+  type StateForm,
+  type StateLimits,
+  type StateOptions,
+  type StateStore,
+} from './state'
 
 export interface DiskStateOptions<K = unknown, S = unknown> extends StateOptions<K, S> {
   /** How many keys stay in memory (default 100,000); others go to the disk, those that were set longest ago first. */
@@ -64,6 +72,8 @@ export class DiskState<K, S> implements StateStore<K, S> {
   /** No key on the disk was set before it. */
   private oldestOnDisk = Number.POSITIVE_INFINITY
   closed = false
+  /** How values are written, and made again. */
+  form: StateForm<S> = PLAIN
 
   constructor(
     private readonly limits: StateLimits<K, S>,
@@ -128,7 +138,7 @@ export class DiskState<K, S> implements StateStore<K, S> {
     if (here !== undefined || this.gone.has(key)) return here
     const data = this.db.get(recordOf(key))
     if (data === undefined) return undefined
-    const [, kept] = unpack<K, S>(data)
+    const [, kept] = this.unpack(data)
     if (this.read.size * 4 >= this.memory) for (const oldest of this.read.keys()) if (this.read.delete(oldest)) break
     this.read.set(key, kept)
     return kept
@@ -156,7 +166,7 @@ export class DiskState<K, S> implements StateStore<K, S> {
   *all(): Generator<readonly [K, Kept<S>]> {
     const { fresh, gone } = this
     for (const { value: data } of this.db.getRange(RECORDS)) {
-      const [key, kept] = unpack<K, S>(data)
+      const [key, kept] = this.unpack(data)
       if (!fresh.has(key) && !gone.has(key)) yield [key, kept]
     }
     yield* fresh
@@ -197,12 +207,17 @@ export class DiskState<K, S> implements StateStore<K, S> {
         const { value, since, order, disk } = kept
         const record = recordOf(key)
         if (ordered && disk !== undefined) db.removeSync(placeOf(disk))
-        db.putSync(record, serialize([key, value, since, order]))
+        db.putSync(record, serialize([key, this.form.save(value), since, order]))
         if (ordered) db.putSync(placeOf(order), record)
         this.oldestOnDisk = Math.min(this.oldestOnDisk, since)
         fresh.delete(key)
       }
     })
+  }
+
+  private unpack(data: Buffer): readonly [K, Kept<S>] {
+    const [key, saved, since, order] = deserialize(data) as [K, unknown, number, number]
+    return [key, { value: this.form.load(saved), since, order, disk: order }]
   }
 
   private expire(): number {
@@ -244,7 +259,7 @@ export class DiskState<K, S> implements StateStore<K, S> {
         const some = [...db.getRange({ ...PLACES, limit: SOME })]
         for (const { key: place, value: record } of some) {
           const data = db.get(record)
-          const [key, kept] = data === undefined ? [] : unpack<K, S>(data)
+          const [key, kept] = data === undefined ? [] : this.unpack(data)
           // Set again or deleted since: the next spill sees to the rest.
           const isOutdated = kept === undefined || fresh.has(key as K) || gone.has(key as K)
           if (!isOutdated && !drops(kept)) {
@@ -284,11 +299,6 @@ function openScratch(folder: string): RootDatabase<Buffer, Buffer> {
   // It lives as long as it is open, however the process ends.
   rmSync(path, { recursive: true, force: true })
   return db
-}
-
-function unpack<K, S>(data: Buffer): readonly [K, Kept<S>] {
-  const [key, value, since, order] = deserialize(data) as [K, S, number, number]
-  return [key, { value, since, order, disk: order }]
 }
 
 const PLACE = 0x69

@@ -19,6 +19,15 @@ export interface StateStore<K, S> {
   close?(): void
 }
 
+/** How a state is written into a checkpoint, and made again. */
+export interface StateForm<S> {
+  save(value: S): unknown
+  load(saved: unknown): S
+}
+
+// biome-ignore lint/suspicious/noExplicitAny: for states of every type
+export const PLAIN: StateForm<any> = { save: (value) => value, load: (saved) => saved }
+
 export interface StateOptions<K = unknown, S = unknown> {
   /** Milliseconds after its last `set` that a value lives; default: for ever. */
   ttl?: number

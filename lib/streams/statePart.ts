@@ -1,15 +1,6 @@
 import { type Change, Changes, replay, type Saved, type StatePart, type Value } from '../jobs/part'
 import { inJob } from '../jobs/scope'
-import { MemoryState, type StateStore } from './state'
-
-/** How a state is written into a checkpoint, and made again. */
-export interface StateForm<S> {
-  save(value: S): unknown
-  load(saved: unknown): S
-}
-
-// biome-ignore lint/suspicious/noExplicitAny: for states of every type
-export const PLAIN: StateForm<any> = { save: (value) => value, load: (saved) => saved }
+import { MemoryState, type StateForm, type StateStore } from './state'
 
 /** How far event time is. */
 export interface Times {

@@ -5,6 +5,7 @@ import { describe, it } from 'mocha'
 import { from, lastValueFrom, toArray } from 'rxjs'
 import {
   count,
+  distinct,
   keyBy,
   mapKeyed,
   memoryState,
@@ -136,6 +137,20 @@ describe('keyed state on the disk', () => {
     assert.deepEqual(
       sums,
       numbers.map((n, i) => n * (Math.floor(i / 1_000) + 1)),
+    )
+  })
+
+  it('holds accumulators that are more than data', async () => {
+    const numbers = Array.from({ length: 1_200 }, (_, i) => i)
+    const keyed = from(numbers).pipe(
+      timestampBy(() => 0),
+      keyBy((n) => n % 20),
+    )
+    const different = distinct<number>((n) => n % 900, { exact: 8 })
+    const onDisk = keyed.pipe(rolling(different, { store: () => diskState({ memory: 3 }) }), values(), toArray())
+    assert.deepEqual(
+      await lastValueFrom(onDisk),
+      await lastValueFrom(keyed.pipe(rolling(different), values(), toArray())),
     )
   })
 
