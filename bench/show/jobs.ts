@@ -30,7 +30,7 @@ const KILLS = 500
 const killProbe: Probe = {
   lines: [
     {
-      name: 'kill -9 at random moments in jobs with Python state, windows, a join and file sinks',
+      name: 'kill -9 at random moments in jobs with Python state, windows, a join, state on the disk and file sinks',
       target: `${KILLS} kills, every file as that of an undisturbed run, byte for byte`,
     },
   ],

@@ -32,6 +32,8 @@ export function weightOf(change: Change, value: unknown): number {
 
 /** The state of one operator in one subscription. */
 export interface StatePart {
+  /** Where it outgrows memory: the store keeps each key's value in a place of its own, and no key's is written twice. */
+  readonly inPlace?: (key: unknown) => string
   /** How many keys there are, or what all blocks and keys count for. */
   readonly size: number
   /** Everything (`all`), or what has changed since the last call. What it returns is read before anything else happens. */
@@ -42,6 +44,11 @@ export interface StatePart {
 
 /** `migrate` of a step, with the version filled in. */
 export type Value = (value: unknown, key: unknown) => unknown
+
+/** What `Changes` take from: a `Map`, or what is like one. */
+export interface Kept<K, V> extends Iterable<readonly [K, V]> {
+  get(key: K): V | undefined
+}
 
 /**
  * Which keys have changed since the last checkpoint. A `Map` that is made again by these changes has its keys in the same
@@ -65,7 +72,7 @@ export class Changes<K> {
   }
 
   /** The entries for a checkpoint; `all`: of the whole map, whatever has changed. */
-  take<V>(map: ReadonlyMap<K, V>, all: boolean, pack: (value: V) => unknown): unknown[] {
+  take<V>(map: Kept<K, V>, all: boolean, pack: (value: V) => unknown): unknown[] {
     const entries: unknown[] = []
     if (all) {
       for (const [key, value] of map) entries.push(key, Change.New, pack(value))

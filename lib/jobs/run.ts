@@ -7,9 +7,9 @@ import { fromIterableMinding } from '../sources/fromIterable'
 import { Gate } from '../sources/gate'
 import { StreamChecker } from '../streams/check'
 import { type CompleteJobOptions, checkName, type JobContext } from './options'
-import { type Change, type Migrate, type StatePart, weightOf } from './part'
-import { PythonState } from './python'
-import { type Holder, type JobScope, type StepOfJob, withinJob } from './scope'
+import { Change, type Migrate, type StatePart, weightOf } from './part'
+import { PythonState, type SavedPython } from './python'
+import { type Holder, type JobScope, type Keys, type StepOfJob, withinJob } from './scope'
 import type { ReplaySource } from './sources'
 import { CHUNK, type Checkpoint, type JobStore, type PartToSave } from './store'
 
@@ -107,7 +107,7 @@ export class Run<T> implements JobScope {
     const { sink } = this.options
     this.gate.close()
     await this.drain()
-    const python: Record<string, unknown> = {}
+    const python: Record<string, SavedPython> = {}
     const steps: Record<string, number> = {}
     for (const [id, state] of this.pythons) {
       if (!state.stateful || this.finished) continue
@@ -149,10 +149,10 @@ export class Run<T> implements JobScope {
     this.holders.add(holder)
   }
 
-  python(step: StepOfJob | undefined, kind: string, handler: Promise<Handler<never, unknown>>): void {
+  python(step: StepOfJob | undefined, kind: string, handler: Promise<Handler<never, unknown>>, keys: Keys): void {
     const { version = 1, migrate } = step ?? {}
     const id = this.idOf(step, kind)
-    this.pythons.set(id, new PythonState(id, version, migrate, handler))
+    this.pythons.set(id, new PythonState(id, version, migrate, handler, keys))
   }
 
   private source<V, P>(name: string, source: ReplaySource<V, P>): Observable<V> {
@@ -222,15 +222,21 @@ export class Run<T> implements JobScope {
       }
     }
     part.load(store.head(id), counted(), change)
-    known.renew = change !== undefined
+    known.renew = change !== undefined || store.isInPlace(id) !== (part.inPlace !== undefined)
   }
 
   private take(id: string, known: Known): PartToSave {
     const { part } = known
-    const all = known.renew || known.written > Math.max(STALE, 2 * part.size)
+    const { inPlace } = part
+    const isStale = inPlace === undefined && known.written > Math.max(STALE, 2 * part.size)
+    const all = known.renew || isStale
     try {
       const { head, entries } = part.save(all)
       const chunks: Uint8Array[] = []
+      known.renew = false
+      if (inPlace !== undefined) {
+        return { step: id, all, head: serialize(head), chunks, places: placesOf(entries, inPlace) }
+      }
       let written = all ? 0 : known.written
       let weight = 0
       let from = 0
@@ -244,7 +250,6 @@ export class Run<T> implements JobScope {
         from = at + 3
       }
       known.written = written
-      known.renew = false
       return { step: id, all, head: serialize(head), chunks }
     } catch (error) {
       const why = error instanceof Error ? error.message : String(error)
@@ -280,6 +285,16 @@ export function migration(id: string, version: number, migrate: Migrate | undefi
   if (migrate !== undefined && from < version) return (value: unknown, key: unknown) => migrate(value, from, key)
   const why = from > version ? 'which is newer' : "and there is no 'migrate'"
   throw new JobError('ERR_JOB_RECOVERY', `the state of ${id} has version ${from}, the pipeline ${version}, ${why}`)
+}
+
+/** Each entry by itself, at its key's place; undefined where the key is gone. */
+function placesOf(entries: readonly unknown[], inPlace: (key: unknown) => string): [string, Uint8Array | undefined][] {
+  const places: [string, Uint8Array | undefined][] = []
+  for (let at = 0; at < entries.length; at += 3) {
+    const gone = entries[at + 1] === Change.Gone
+    places.push([inPlace(entries[at]), gone ? undefined : serialize(entries.slice(at, at + 3))])
+  }
+  return places
 }
 
 function checkKey(key: unknown): void {

@@ -1,3 +1,4 @@
+import type { Key } from '../pool/affinity'
 import type { Handler } from '../pool/handler'
 import type { Migrate, StatePart } from './part'
 
@@ -12,7 +13,13 @@ export interface JobScope {
   part(step: StepOfJob | undefined, kind: string, part: StatePart): void
   holder(holder: Holder): void
   /** The handler of a Python stage; its state is restored before the first item comes. */
-  python(step: StepOfJob | undefined, kind: string, handler: Promise<Handler<never, unknown>>): void
+  python(step: StepOfJob | undefined, kind: string, handler: Promise<Handler<never, unknown>>, keys: Keys): void
+}
+
+/** What tells which interpreters a Python stage's items go to: a key of its own, one for each item, or neither. */
+export interface Keys {
+  readonly key?: Key | undefined
+  readonly keyOf?: unknown
 }
 
 /** The step that is being subscribed, as `step` names it. */
@@ -61,10 +68,12 @@ export function registerHolder(holder: Holder): void {
 }
 
 /** The way to tell the job about a Python handler that may open later; undefined where there is no job. */
-export function pythonOfJob(kind: string): ((handler: Promise<Handler<never, unknown>>) => void) | undefined {
+export function pythonOfJob(
+  kind: string,
+): ((handler: Promise<Handler<never, unknown>>, keys: Keys) => void) | undefined {
   if (current === undefined) return undefined
   const { scope, step } = current
-  return (handler) => scope.python(step, kind, handler)
+  return (handler, keys) => scope.python(step, kind, handler, keys)
 }
 
 function within(inner: Current, run: () => void): void {

@@ -30,12 +30,15 @@ export function step<T, R>(
   check.fn('migrate', options.migrate)
   const version = check.whole('version', options.version, 1, Number.MAX_SAFE_INTEGER) ?? 1
   check.done()
-  const named: StepOfJob = { id, version, migrate: options.migrate }
+  return withStep({ id, version, migrate: options.migrate }, operator)
+}
+
+/** The operator as a step of its own. What lies upstream is not part of it. */
+export function withStep<T, R>(step: StepOfJob | undefined, operator: OperatorFunction<T, R>): OperatorFunction<T, R> {
   return (source) =>
     new Observable<R>((out) => {
       const around = currentStep()
-      // What lies upstream is not part of the step.
       const upstream = new Observable<T>((inner) => withinStep(around, () => inner.add(source.subscribe(inner))))
-      withinStep(named, () => out.add(operator(upstream).subscribe(out)))
+      withinStep(step, () => out.add(operator(upstream).subscribe(out)))
     })
 }

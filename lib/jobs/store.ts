@@ -4,6 +4,7 @@ import { deserialize, serialize } from 'node:v8'
 import type { Key, RootDatabase } from 'lmdb'
 import { JobError } from '../errors'
 import type { Change } from './part'
+import type { SavedPython } from './python'
 
 /** What a checkpoint knows besides the state of the operators. */
 export interface Checkpoint {
@@ -15,7 +16,7 @@ export interface Checkpoint {
   readonly steps: Readonly<Record<string, number>>
   readonly positions: Readonly<Record<string, unknown>>
   readonly sink: unknown
-  readonly python: Readonly<Record<string, unknown>>
+  readonly python: Readonly<Record<string, SavedPython>>
   /** The snapshot that this run of the job began with. */
   readonly from: string | undefined
 }
@@ -27,6 +28,8 @@ export interface PartToSave {
   readonly all: boolean
   readonly head: Uint8Array
   readonly chunks: readonly Uint8Array[]
+  /** In place of chunks: entries at their keys' places, undefined for those that go. */
+  readonly places?: readonly (readonly [place: string, entry: Uint8Array | undefined])[]
 }
 
 /** The most entries in one value of the store. */
@@ -37,7 +40,7 @@ const LIVE = 'live'
 /**
  * A job's checkpoints in an LMDB file. Each epoch is one transaction: after a crash, of this process or of the machine, the
  * file has either all of it or nothing. The state of an operator is a list of chunks, each with the changes of one epoch;
- * now and then the job writes all of it anew in place of the list.
+ * now and then the job writes all of it anew in place of the list. State that outgrows memory has a value for each key instead.
  */
 export class JobStore {
   private readonly db: RootDatabase<Buffer, Key>
@@ -81,6 +84,14 @@ export class JobStore {
     }
   }
 
+  /** Whether the entries of a step are at their keys' places. */
+  isInPlace(step: string): boolean {
+    for (const key of this.db.getKeys({ ...entriesOf(LIVE, step), limit: 1 })) {
+      return typeof (key as Key[])[3] === 'string'
+    }
+    return false
+  }
+
   /** Resolves when the checkpoint is on the disk. */
   async save(checkpoint: Checkpoint, parts: readonly PartToSave[]): Promise<void> {
     const { db } = this
@@ -90,8 +101,12 @@ export class JobStore {
     for (const step of left) old.push([LIVE, 'head', step], ...this.keysOf(LIVE, step))
     await db.batch(() => {
       for (const key of old) db.remove(key)
-      for (const { step, head, chunks } of parts) {
+      for (const { step, head, chunks, places } of parts) {
         db.put([LIVE, 'head', step], head as Buffer)
+        for (const [place, entry] of places ?? []) {
+          if (entry === undefined) db.remove([LIVE, 'entries', step, place])
+          else db.put([LIVE, 'entries', step, place], entry as Buffer)
+        }
         for (const chunk of chunks) db.put([LIVE, 'entries', step, this.takeNumber(step)], chunk as Buffer)
       }
       db.put([LIVE, 'checkpoint'], serialize(checkpoint))
@@ -172,7 +187,10 @@ export class JobStore {
     let number = this.next.get(step)
     if (number === undefined) {
       number = 0
-      for (const key of this.keysOf(LIVE, step)) number = ((key as Key[])[3] as number) + 1
+      for (const key of this.keysOf(LIVE, step)) {
+        const last = (key as Key[])[3]
+        if (typeof last === 'number') number = last + 1
+      }
     }
     this.next.set(step, number + 1)
     return number
@@ -187,15 +205,11 @@ export class JobStore {
   }
 
   private chunks(area: string, step: string) {
-    return this.db.getRange({
-      start: [area, 'entries', step, 0],
-      end: [area, 'entries', step, Number.MAX_SAFE_INTEGER],
-    })
+    return this.db.getRange(entriesOf(area, step))
   }
 
   private keysOf(area: string, step: string): Key[] {
-    const range = { start: [area, 'entries', step, 0], end: [area, 'entries', step, Number.MAX_SAFE_INTEGER] }
-    return [...this.db.getKeys(range)]
+    return [...this.db.getKeys(entriesOf(area, step))]
   }
 
   private keysOfArea(area: string): Key[] {
@@ -230,6 +244,11 @@ function startOf(pid: number): string | undefined {
 
 function areaOf(snapshot: string | undefined): string {
   return snapshot === undefined ? LIVE : `snapshot:${snapshot}`
+}
+
+/** All of a step's; the names of steps have no '!'. */
+function entriesOf(area: string, step: string) {
+  return { start: [area, 'entries', step], end: [area, 'entries', `${step}!`] }
 }
 
 function rangeOf(area: string) {

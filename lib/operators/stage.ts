@@ -118,7 +118,10 @@ export class Stage<I, R> {
     this.subscriber.add(() => this.end())
     const lease = provider.acquire()
     const tellJob = pythonOfJob(this.name)
-    tellJob?.(Promise.resolve(lease).then(({ handler }) => handler as Handler<never, unknown>))
+    tellJob?.(
+      Promise.resolve(lease).then(({ handler }) => handler as Handler<never, unknown>),
+      this.options,
+    )
     if (lease instanceof Promise) {
       this.gate.close()
       lease.then(

@@ -23,6 +23,7 @@ export {
   type QuantileState,
   quantiles,
 } from './aggregates/sketches'
+export { type DiskStateOptions, diskState } from './diskState'
 export {
   Barrier,
   type ControlEvent,

@@ -3,17 +3,21 @@ import { registerPart } from '../jobs/scope'
 import { type AnyAggregate, checkAggregate, savingOf } from './aggregates/aggregate'
 import { PythonAggregate, withPython } from './aggregates/python'
 import { StreamChecker } from './check'
+import { DiskPart } from './diskPart'
+import { DiskState } from './diskState'
 import { type EventOperator, Item, type StreamEvent, type Watermark } from './event'
 import { EventStage, stageOperator } from './stage'
 import {
   checkStateOptions,
   MemoryState,
+  PLAIN,
   STATE_KEYS,
+  type StateForm,
   type StateLimits,
   type StateOptions,
   type StateStore,
 } from './state'
-import { PLAIN, type StateForm, StorePart } from './statePart'
+import { StorePart } from './statePart'
 
 /** The state of the key at hand. */
 export interface StateOfKey<S> {
@@ -91,6 +95,9 @@ export function rolling<T, R, K = undefined>(
   const check = new StreamChecker('rolling', options, KEYED_KEYS)
   if (!(aggregate instanceof PythonAggregate)) checkAggregate(check, aggregate)
   const settings = checkKeyed(check, options)
+  if (aggregate instanceof PythonAggregate && settings.store !== undefined) {
+    check.problem("'store' is not for aggregates in Python, whose accumulators are there")
+  }
   check.done()
   if (!(aggregate instanceof PythonAggregate)) return rollingOperator(aggregate, settings)
   return withPython<T, R, R, K>(
@@ -135,7 +142,11 @@ class KeyedStage<T, R, S, K> extends EventStage<T, R, K, K> implements StateOfKe
     super(out)
     const eventTime = { now: () => this.watermark, stamp: () => this.latest }
     this.store = store?.() ?? new MemoryState(byEventTime ? { ...limits, ...eventTime } : limits)
-    registerPart(kind, new StorePart(this.store, this, form))
+    if (this.store instanceof DiskState) this.store.form = form
+    registerPart(
+      kind,
+      this.store instanceof DiskState ? new DiskPart(this.store, this, form) : new StorePart(this.store, this, form),
+    )
   }
 
   get(): S | undefined {
@@ -159,5 +170,9 @@ class KeyedStage<T, R, S, K> extends EventStage<T, R, K, K> implements StateOfKe
   protected override onWatermark(watermark: Watermark): void {
     this.watermark = watermark.time
     this.out.next(watermark)
+  }
+
+  protected override dispose(): void {
+    this.store.close?.()
   }
 }

@@ -15,7 +15,18 @@ export interface StateStore<K, S> {
   entries(): Iterable<readonly [K, S]>
   readonly size: number
   clear(): void
+  /** Called when the subscription is over that the store was made for. */
+  close?(): void
 }
+
+/** How a state is written into a checkpoint, and made again. */
+export interface StateForm<S> {
+  save(value: S): unknown
+  load(saved: unknown): S
+}
+
+// biome-ignore lint/suspicious/noExplicitAny: for states of every type
+export const PLAIN: StateForm<any> = { save: (value) => value, load: (saved) => saved }
 
 export interface StateOptions<K = unknown, S = unknown> {
   /** Milliseconds after its last `set` that a value lives; default: for ever. */

@@ -1,21 +1,18 @@
 import { type Change, Changes, replay, type Saved, type StatePart, type Value } from '../jobs/part'
 import { inJob } from '../jobs/scope'
-import { MemoryState, type StateStore } from './state'
-
-/** How a state is written into a checkpoint, and made again. */
-export interface StateForm<S> {
-  save(value: S): unknown
-  load(saved: unknown): S
-}
-
-// biome-ignore lint/suspicious/noExplicitAny: for states of every type
-export const PLAIN: StateForm<any> = { save: (value) => value, load: (saved) => saved }
+import { MemoryState, type StateForm, type StateStore } from './state'
 
 /** How far event time is. */
-interface Times {
+export interface Times {
   watermark: number
   latest: number
 }
+
+/** What is written each time; `values` are those of a store of the user's. */
+export type Head<K> = Times & { values?: [K, unknown][] }
+
+/** A state in a checkpoint; `order` where it was on a disk. */
+export type Packed = [saved: unknown, since: number, order?: number]
 
 type Entry<S> = { value: S; since: number }
 
@@ -48,17 +45,20 @@ export class StorePart<K, S> implements StatePart {
 
   load(head: unknown, entries: Iterable<readonly [unknown, Change, unknown]>, migrate?: Value): void {
     const { store, form } = this
-    const { values, ...times } = head as Times & { values?: [K, unknown][] }
+    const { values = [], ...times } = head as Head<K>
     Object.assign(this.times, times)
     const made = (saved: unknown, key: unknown) => form.load(migrate === undefined ? saved : migrate(saved, key))
-    if (store instanceof MemoryState) {
-      replay<K, Entry<S>>(store.map as Map<K, Entry<S>>, entries, (packed, key) => {
-        const [saved, since] = packed as [unknown, number]
-        return { value: made(saved, key), since }
-      })
-      return
+    const kept = new Map<K, Packed>()
+    replay<K, Packed>(kept, entries, (packed) => packed as Packed)
+    for (const [key, saved] of values) kept.set(key, [saved, times.latest])
+    const inOrder = [...kept]
+    // What was on a disk comes in the order of the keys.
+    if (inOrder.some(([, [, , order]]) => order !== undefined)) inOrder.sort(([, a], [, b]) => a[2]! - b[2]!)
+    if (!(store instanceof MemoryState)) store.clear()
+    for (const [key, [saved, since]] of inOrder) {
+      const value = made(saved, key)
+      if (store instanceof MemoryState) (store.map as Map<K, Entry<S>>).set(key, { value, since })
+      else store.set(key, value)
     }
-    store.clear()
-    for (const [key, saved] of values ?? []) store.set(key, made(saved, key))
   }
 }

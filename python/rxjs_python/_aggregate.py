@@ -43,6 +43,19 @@ class Programs:
     def __call__(self, batch: list[Any]) -> list[Any]:
         return [self._run(*program) for program in batch]
 
+    def snapshot(self) -> list[list[Any]]:
+        """The accumulators, for a job's checkpoint: as ``save`` of the aggregate gives them, else
+        as they are, which must be JSON data then."""
+        save = getattr(self._aggregate, "save", None)
+        held = self._held.items()
+        return [[number, one if save is None else save(one)] for number, one in held]
+
+    def restore(self, snapshot: list[list[Any]]) -> None:
+        load = getattr(self._aggregate, "load", None)
+        self._held = _Held(
+            (number, saved if load is None else load(saved)) for number, saved in snapshot
+        )
+
     def _run(self, steps: list[Any], wanted: int | None) -> Any:
         held = self._held
         accumulate = self._aggregate.accumulate

@@ -15,7 +15,7 @@ import sys
 import threading
 
 from . import _async, _callback, _gil, _interrupt, _logs, _output
-from ._aggregate import is_aggregate
+from ._aggregate import Programs, is_aggregate
 from ._call import call_method, shape
 from ._columns import from_columns, to_columns
 from ._convert import from_array, from_buffer, json_default, numpy_for, to_array
@@ -227,7 +227,9 @@ class Host:
     def _open_state(self, identity: int, of: int) -> str:
         handler = self._handlers[of]
         name = f"{handler.name} (state)"
-        self._handlers[identity] = _Open(StateOf(handler.target), name, [], None)
+        # The accumulators of an aggregate are not its own.
+        owner = handler.call if isinstance(handler.call, Programs) else handler.target
+        self._handlers[identity] = _Open(StateOf(owner), name, [], None)
         return name
 
     def _close(self, identity: int) -> None:

@@ -23,6 +23,14 @@ class Joined:
         return "".join(accumulator)
 
 
+class Saved(Joined):
+    def save(self, accumulator: list[Any]) -> str:
+        return ",".join(accumulator)
+
+    def load(self, saved: str) -> list[Any]:
+        return saved.split(",")
+
+
 class ProgramsTest(unittest.TestCase):
     def test_steps(self) -> None:
         run = Programs(Joined())
@@ -40,6 +48,22 @@ class ProgramsTest(unittest.TestCase):
     def test_unknown_step(self) -> None:
         with self.assertRaisesRegex(ValueError, "no such step: 9"):
             Programs(Joined())([[[9, 1], None]])
+
+    def test_snapshot(self) -> None:
+        steps = [0, 1, 1, 1, "a", 1, 1, "b", 0, 7, 1, 7, "c"]
+        for aggregate, saved in (
+            (Joined(), [[1, ["a", "b"]], [7, ["c"]]]),
+            (Saved(), [[1, "a,b"], [7, "c"]]),
+        ):
+            run = Programs(aggregate)
+            run([[steps, None]])
+            self.assertEqual(run.snapshot(), saved)
+            again = Programs(aggregate)
+            again([[[0, 3], None]])
+            again.restore(saved)
+            self.assertEqual(again([[[2, 1, 7], 1]]), ["abc"])
+            with self.assertRaisesRegex(RuntimeError, "not in this interpreter"):
+                again([[[], 3]])
 
     def test_is_aggregate(self) -> None:
         self.assertTrue(is_aggregate(Joined))

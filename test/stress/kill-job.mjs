@@ -1,4 +1,4 @@
-// Three jobs with windows, a join, keyed state, Python state and file sinks; whoever starts this kills it at some moment.
+// Three jobs with windows, a join, keyed state in memory and on the disk, Python state and file sinks; whoever starts this kills it at some moment.
 // Plain JavaScript, so that it runs on the built package with nothing to load that takes time.
 import { createRequire } from 'node:module'
 import { map, share } from 'rxjs'
@@ -7,8 +7,9 @@ const { main, folder, python, handlers, every } = JSON.parse(process.argv[2])
 const { index, jobs, streams } = createRequire(import.meta.url)(main)
 const { mapPython, PythonPool } = index
 const { appendFile, fileLines, runJob, step } = jobs
-const { average, countWindow, filterItems, inWindows, keyBy, mapItems, mapKeyed, max, rolling } = streams
-const { session, sliding, streamJoin, sum, throughItems, timestampBy, tumbling, values } = streams
+const { average, countWindow, diskState, filterItems, inWindows, keyBy, mapItems, mapKeyed } = streams
+const { pythonAggregate, rolling, session, sliding, streamJoin, sum, throughItems, timestampBy, tumbling, values } =
+  streams
 
 const pool = await PythonPool.open({ python, path: handlers, isolation: 'shared' })
 const numberOf = (item) => item.value
@@ -30,21 +31,21 @@ const pipelines = {
     read(job).pipe(
       step(
         'changes',
-        mapKeyed((item, state) => {
-          const value = item.value - (state.get() ?? 0)
-          state.set(item.value)
-          return { key: item.key, value }
-        }),
+        mapKeyed(
+          (item, state) => {
+            const value = item.value - (state.get() ?? 0)
+            state.set(item.value)
+            return { key: item.key, value }
+          },
+          { store: () => diskState({ memory: 10 }) },
+        ),
       ),
       step('averages', rolling(average(numberOf))),
       step('slides', inWindows(sliding(200, 50), sum())),
       shape,
     ),
   sessions: (job) =>
-    read(job).pipe(
-      step('sessions', inWindows(session(15), max(numberOf))),
-      mapItems(({ key, start, value }) => ({ key, start, value: value.value })),
-    ),
+    read(job).pipe(step('sessions', inWindows(session(15), pythonAggregate('tally:Most', { pool }))), shape),
   joins: (job) => {
     const items = read(job).pipe(share())
     const even = items.pipe(filterItems((item) => item.value % 2 === 0))

@@ -1,7 +1,8 @@
 import { map, Observable, type OperatorFunction, type Subscriber } from 'rxjs'
 import { Checker } from '../../checker'
-import { OptionError } from '../../errors'
-import { inJob } from '../../jobs/scope'
+import type { Saved, StatePart } from '../../jobs/part'
+import { currentStep, registerPart, type StepOfJob } from '../../jobs/scope'
+import { withStep } from '../../jobs/step'
 import { mapPython } from '../../operators/mapPython'
 import type { SpecOperatorOptions } from '../../operators/options'
 import { isHandlerSpec } from '../../options'
@@ -67,7 +68,13 @@ let streams = 0
 
 /** An accumulator in Python. */
 class Remote {
-  readonly number = accumulators++
+  constructor(readonly number: number) {}
+}
+
+/** What a checkpoint has of a `Recorder`. */
+interface SavedSteps {
+  steps: unknown[]
+  held: number[]
 }
 
 /** In place of a result that Python has not given yet. */
@@ -80,12 +87,23 @@ class Recorder<T> implements Aggregate<T, Remote, Wanted> {
   /** Takes a program that has become long. */
   send: ((program: Program) => void) | undefined
   private steps: unknown[] = []
-  private readonly gone = new FinalizationRegistry<number>((number) => this.steps.push(DROP, number))
+  private readonly gone = new FinalizationRegistry<number>((number) => this.drop(number))
+  /** In jobs: the numbers that Python has, or is about to. */
+  private readonly held: Set<number> | undefined
+  /** What a checkpoint has brought back, until the first program; undefined as long as nobody has asked for it. */
+  private restored: Map<number, Remote | undefined> | undefined
+
+  /** Registers before the operator that works with it, so that it is restored before it as well. */
+  constructor(register: (kind: string, part: StatePart) => boolean) {
+    if (register('pythonAggregate', { size: 0, save: () => this.saveSteps(), load: (head) => this.loadSteps(head) })) {
+      this.held = new Set()
+    }
+  }
 
   readonly create = (): Remote => {
-    const remote = new Remote()
+    const remote = new Remote(accumulators++)
     this.steps.push(CREATE, remote.number)
-    this.gone.register(remote, remote.number)
+    this.keep(remote)
     return remote
   }
 
@@ -105,7 +123,53 @@ class Recorder<T> implements Aggregate<T, Remote, Wanted> {
     if (this.steps.length >= FULL) this.send?.(this.take(null))
   }
 
+  /** For checkpoints: the number, under which Python saves the accumulator. */
+  readonly save = ({ number }: Remote): number => number
+
+  readonly load = (saved: unknown): Remote => {
+    const number = saved as number
+    const known = this.restored?.get(number)
+    if (known !== undefined) return known
+    const remote = new Remote(number)
+    this.keep(remote)
+    this.restored?.set(number, remote)
+    return remote
+  }
+
+  /** What Python has not been told yet, and what it has that nobody may ask for any more. */
+  private saveSteps(): Saved {
+    return { head: { steps: this.steps, held: [...this.held!] } satisfies SavedSteps, entries: [] }
+  }
+
+  private loadSteps(head: unknown): void {
+    const { steps, held } = head as SavedSteps
+    this.steps = steps
+    this.restored = new Map()
+    for (const number of held) {
+      this.restored.set(number, undefined)
+      this.held!.add(number)
+      accumulators = Math.max(accumulators, number + 1)
+    }
+  }
+
+  private keep(remote: Remote): void {
+    this.gone.register(remote, remote.number)
+    this.held?.add(remote.number)
+  }
+
+  private drop(number: number): void {
+    this.steps.push(DROP, number)
+    this.held?.delete(number)
+  }
+
+  /** What was on its way to be dropped when the checkpoint was taken. */
+  private dropOrphans(restored: ReadonlyMap<number, Remote | undefined>): void {
+    this.restored = undefined
+    for (const [number, remote] of restored) if (remote === undefined) this.drop(number)
+  }
+
   private take(wanted: number | null): Program {
+    if (this.restored !== undefined) this.dropOrphans(this.restored)
     const { steps } = this
     this.steps = []
     return [steps, wanted]
@@ -133,23 +197,23 @@ export function withPython<T, R, O, K>(
 ): EventOperator<T, O, K> {
   return (source) =>
     new Observable<StreamEvent<O, K>>((out) => {
-      if (inJob()) {
-        throw new OptionError([
-          'pythonAggregate: its accumulators live in Python and cannot be saved, so it is not for jobs; use an aggregate in JavaScript',
-        ])
-      }
-      const recorder = new Recorder<T>()
+      const recorder = new Recorder<T>(registerPart)
       const run = mapPython<Program, R>(handler, { ...options, batch: 256, key: `aggregate ${streams++}` })
       return source
         .pipe(
           stageOperator<StreamEvent<T, K>, StreamEvent<T, K>>((inner) => new AfterEach(recorder, inner)),
-          make(recorder as Aggregate<T, unknown, unknown>),
+          // What `migrate` is for is in Python; here are only numbers.
+          withStep(migrates(currentStep()), make(recorder as Aggregate<T, unknown, unknown>)),
           stageOperator<StreamEvent<O, K>, StreamEvent<Sent<O>, K>>((inner) => new Programs(recorder, wanted, inner)),
           throughItems<Sent<O>, { result: O } | undefined, K>(answered(run, settled)),
           stageOperator<StreamEvent<{ result: O } | undefined, K>, StreamEvent<O, K>>((inner) => new Answers(inner)),
         )
         .subscribe(out)
     })
+}
+
+function migrates(step: StepOfJob | undefined): StepOfJob | undefined {
+  return step === undefined ? undefined : { ...step, migrate: (value) => value }
 }
 
 /** Sends long programs, once what an event causes is done. */

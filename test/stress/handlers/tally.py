@@ -31,3 +31,19 @@ class Tally:
     def restore(self, state: dict[str, Any]) -> None:
         self.totals.restore(state["totals"])
         self.seen = state["seen"]
+
+
+class Most:
+    """An aggregate: the highest value."""
+
+    def create(self) -> list[int]:
+        return []
+
+    def accumulate(self, most: list[int], item: dict[str, Any]) -> list[int]:
+        return [max([*most, item["value"]])]
+
+    def combine(self, into: list[int], other: list[int]) -> list[int]:
+        return [max(into + other)]
+
+    def finish(self, most: list[int]) -> int:
+        return most[0]

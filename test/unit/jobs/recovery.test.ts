@@ -8,6 +8,7 @@ import {
   average,
   count,
   countWindow,
+  diskState,
   distinct,
   filterItems,
   flatMapItems,
@@ -104,6 +105,13 @@ const PIPELINES: Record<string, (job: JobContext) => Observable<unknown>> = {
           return { ...methodsOf(inner) }
         },
       }),
+      values(),
+    ),
+  'keyed state on the disk': (job) =>
+    read(job).pipe(rolling(sum(numberOf), { store: () => diskState({ memory: 2 }) }), values()),
+  'keyed state on the disk that evicts': (job) =>
+    read(job).pipe(
+      rolling(sum(numberOf), { store: () => diskState({ memory: 2, maxKeys: 5, overflow: 'evict' }) }),
       values(),
     ),
   joins: (job) => {

@@ -5,7 +5,19 @@ import { describe, it } from 'mocha'
 import type { Observable } from 'rxjs'
 import { filter } from 'rxjs'
 import { appendFile, fileLines, type JobContext, type StepOptions, step } from '../../../lib/jobs'
-import { inWindows, keyBy, mapKeyed, rolling, sum, timestampBy, tumbling, values } from '../../../lib/streams'
+import {
+  diskState,
+  inWindows,
+  keyBy,
+  mapKeyed,
+  memoryState,
+  rolling,
+  type StateStore,
+  sum,
+  timestampBy,
+  tumbling,
+  values,
+} from '../../../lib/streams'
 import { slowly, startJob } from '../../fixtures/jobs/jobs'
 import { temporaryFolder } from '../../fixtures/temporary'
 
@@ -85,6 +97,83 @@ describe('a job whose code changes', () => {
         values(),
       )
     assert.deepEqual((await upTo(folder.path, 6, changed)).slice(3), ['odd 3 2', 'odd 8 3'])
+  })
+
+  it('moves state from one store to another: memory, disk, one of the user’s', async () => {
+    await using folder = await temporaryFolder()
+    const own = () => {
+      const map = new Map<string, number>()
+      return {
+        get: (key: string) => map.get(key),
+        set: (key: string, value: number) => void map.set(key, value),
+        delete: (key: string) => map.delete(key),
+        entries: () => map.entries(),
+        clear: () => map.clear(),
+        get size() {
+          return map.size
+        },
+      }
+    }
+    const disk = () => diskState<string, number>({ memory: 2 })
+    const memory = () => memoryState<string, number>()
+    const pipeline = (store: () => StateStore<string, number>) => (lines: Observable<string>) =>
+      lines.pipe(
+        timestampBy((line) => Number(line)),
+        keyBy((line) => `key ${Number(line) % 5}`),
+        step(
+          'sums',
+          mapKeyed<string, number, number, string>(
+            (line, state) => {
+              const value = (state.get() ?? 0) + Number(line)
+              state.set(value)
+              return value
+            },
+            { store },
+          ),
+        ),
+        values(),
+      )
+    let had = 0
+    let lines: string[] = []
+    for (const store of [memory, disk, disk, memory, own, disk, own, memory]) {
+      had += 7
+      lines = await upTo(folder.path, had, pipeline(store))
+    }
+    const sums = [0, 0, 0, 0, 0]
+    const expected = Array.from({ length: had }, (_, n) => {
+      sums[n % 5]! += n
+      return `${sums[n % 5]}`
+    })
+    assert.deepEqual(lines, expected)
+  })
+
+  it('keeps the order of state that evicts as it moves', async () => {
+    await using folder = await temporaryFolder()
+    const limits = { maxKeys: 3, overflow: 'evict' } as const
+    const disk = () => diskState<string, number>({ memory: 1, ...limits })
+    const memory = () => memoryState<string, number>(limits)
+    const pipeline = (store: () => StateStore<string, number>) => (lines: Observable<string>) =>
+      lines.pipe(
+        timestampBy((line) => Number(line)),
+        keyBy((line) => 'bcadbaacdbbadc'[Number(line) % 14]!),
+        step(
+          'seen',
+          mapKeyed<string, string, number, string>(
+            (_, state, key) => {
+              state.set((state.get() ?? 0) + 1)
+              return `${key} ${state.get()}`
+            },
+            { store },
+          ),
+        ),
+        values(),
+      )
+    let lines: string[] = []
+    for (const [at, store] of [memory, disk, memory, disk, disk, memory].entries()) {
+      lines = await upTo(folder.path, 5 * (at + 1), pipeline(store))
+    }
+    await using calm = await temporaryFolder()
+    assert.deepEqual(lines, await upTo(calm.path, 30, pipeline(memory)))
   })
 
   it('refuses to lose state that it was not told to drop', async () => {
