@@ -13,7 +13,7 @@ const HELP = `npm run soak -- [options]
 /** Batches for each second of the duration. */
 const RATE = 100
 const MODES = ['shared', 'namespace', 'process'] as const
-/** Batches below which memory is not judged: over the first 50,000 the heaps of all copies of Python find their size. */
+/** Batches below which memory is not judged. */
 const JUDGED_FROM = 300_000
 const UNITS: Record<string, number> = { s: 1, m: 60, h: 3600 }
 
