@@ -7,8 +7,9 @@ import { NdArray } from '../codec/ndarray'
 import { writeStrings } from '../codec/string'
 import type { TypedArray } from '../codec/typed'
 import { EncodeError, OptionError, PoolClosedError, PythonStuckError } from '../errors'
-import { CODEC_NUMBERS } from '../native'
-import { type CompleteHandlerOptions, validateCallOptions } from '../options'
+import { AWAITED, CODEC_NUMBERS } from '../native'
+import { type CompleteHandlerOptions, validateCallOptions, validateSyncCallOptions } from '../options'
+import { isNarrow } from './calls'
 import { retryCrash } from './crash'
 import type { PendingCall } from './pending'
 import type { PythonPool } from './pool'
@@ -43,6 +44,18 @@ export interface CallOptions {
   transfer?: boolean
 }
 
+/** Options of `callSync`. There is no `signal`: nobody could abort it while the thread waits. */
+export interface SyncCallOptions extends Omit<CallOptions, 'signal'> {
+  /**
+   * Isolation `shared`, codecs `string` and `json`: where an interpreter is idle, this thread runs the function itself instead
+   * of waiting for that one's thread, which for small batches costs most. Not with a time limit: nobody can stop it, and a
+   * Worker cannot be terminated before it has returned. Callbacks fail. Where none is idle, and elsewhere, it changes nothing.
+   */
+  inline?: boolean
+  /** Waits on the main thread, too: for programs that have no event loop to speak of, such as scripts. */
+  onMainThread?: boolean
+}
+
 /** A Python function, ready to be called with batches. Made by `pool.handler`. */
 export interface Handler<I = unknown, O = unknown> {
   readonly name: string
@@ -56,6 +69,13 @@ export interface Handler<I = unknown, O = unknown> {
    * codec cannot carry, PythonTimeoutError, PythonAbortError, PoolClosedError
    */
   call(batch: readonly I[], options?: CallOptions): Promise<O[]>
+  /**
+   * Runs the function over one batch while this thread waits: for a Worker that has nothing else to do. Callbacks that
+   * Python makes meanwhile fail. Not on the main thread, whose event loop would stand still, unless `onMainThread` says so.
+   *
+   * @throws what `call` is rejected with, and SyncCallError where the thread must not wait
+   */
+  callSync(batch: readonly I[], options?: SyncCallOptions): O[]
   /** An estimate of an item's size in bytes, for batch limits. */
   sizeOf(item: I): number
   /** The same function in another mode, on the same pool. */
@@ -75,6 +95,8 @@ export interface ArrayHandler<
   /** Runs the function over one array. Given a list of one array, the answer is such a list, too. */
   call(array: I, options?: CallOptions): Promise<O>
   call(batch: readonly I[], options?: CallOptions): Promise<O[]>
+  callSync(array: I, options?: SyncCallOptions): O
+  callSync(batch: readonly I[], options?: SyncCallOptions): O[]
 }
 
 /** What a job asks a handler's state for. */
@@ -103,12 +125,17 @@ export class PythonHandler<I, O> implements Handler<I, O> {
   /** @internal */
   readonly ready: Promise<void>
   private isReady = false
+  /** It has given an answer, or is ready. */
+  private isLoaded = false
   private closing: Promise<void> | undefined
   /** What asks an interpreter to load the function (JSON). */
   readonly request: string
   private readonly finish: ((value: unknown) => unknown) | undefined
   /** A batch that crashed its worker process runs again; not a scan, whose state is gone with the process. */
   private readonly retries: boolean
+  /** Results are cut into strings rather than read as JSON. */
+  private readonly readsStrings: boolean
+  private readonly mayRunInline: boolean
   /** Of codec `columns`. */
   private readonly columns: ColumnsEncoder | undefined
 
@@ -126,6 +153,9 @@ export class PythonHandler<I, O> implements Handler<I, O> {
     this.columns = this.codec === 'columns' ? new ColumnsEncoder(options.schema) : undefined
     this.finish = finisher(this.mode, this.codec)
     this.retries = pool.retriesCrashes(options.onCrash) && this.mode !== 'scan'
+    this.readsStrings = this.codec === 'string' || this.mode === 'filter'
+    const isText = this.codec === 'string' || this.codec === 'json'
+    this.mayRunInline = isText && this.mode !== 'scan' && pool.info().isolation === 'shared'
     // A seed that cannot be carried fails here, before anything is taken that would have to be given back.
     const seed = options.seed === undefined ? '' : `,"seed":${writeSeed(options.seed)}`
     this.id = pool.calls.takeHandlerId()
@@ -160,19 +190,7 @@ export class PythonHandler<I, O> implements Handler<I, O> {
     let call: PendingCall
     try {
       const checked = validateCallOptions(options)
-      if (this.closing !== undefined) throw new PoolClosedError(`${this.name}: the handler is closed`)
-      if (checked.key !== undefined && this.mode === 'scan') {
-        throw new OptionError(["handler.call: 'key' is not for mode 'scan', whose state has an interpreter already"])
-      }
-      if (this.codec !== 'array' && !Array.isArray(batch)) {
-        throw new EncodeError(`call() takes an array of items with codec '${this.codec}'`)
-      }
-      const size = sizeOf(batch)
-      const finish = this.codec === 'array' && Array.isArray(batch) ? undefined : this.finish
-      call = this.pool.calls.create(this.name, size, finish)
-      call.holder = this
-      call.key = checked.key
-      call.strings = this.codec === 'string' || this.mode === 'filter'
+      call = this.begin(batch, checked)
       this.pool.calls.limit(call, checked)
       // An empty batch is still a call: the first one tells whether the handler loads.
       if (!call.settled) {
@@ -183,6 +201,80 @@ export class PythonHandler<I, O> implements Handler<I, O> {
       return Promise.reject(error)
     }
     return call.promise as Promise<O[]>
+  }
+
+  callSync(batch: Batch<I>, options?: SyncCallOptions): O[] {
+    const checked = validateSyncCallOptions(options)
+    const { calls } = this.pool
+    calls.sync.check(checked)
+    if (
+      checked.inline === true &&
+      this.mayRunInline &&
+      this.isLoaded &&
+      Array.isArray(batch) &&
+      checked.key === undefined
+    ) {
+      const answer = this.runInline(batch)
+      if (answer !== undefined) return answer as O[]
+    }
+    const call = this.begin(batch, checked)
+    call.answer = { ended: false }
+    // Also where Python is busy with a call that waits for a callback, which this thread cannot answer now (rule C3).
+    if (call.within === 0) call.within = AWAITED
+    calls.limit(call, checked)
+    // Whichever interpreter runs it loads the function first, where it has not done so.
+    this.send(call, batch, checked)
+    calls.flush()
+    const answer = calls.sync.wait(call) as O[]
+    this.isLoaded = true
+    return answer
+  }
+
+  /** The answer, where an interpreter is idle in whose place this thread can run the batch (rule T7). */
+  private runInline(items: readonly I[]): unknown {
+    const { calls } = this.pool
+    if (this.closing !== undefined) throw closedError(this.name)
+    calls.checkOpen()
+    let text: string | string[]
+    let units: number
+    const lengths = this.codec === 'string' ? items.length : 0
+    if (this.codec === 'string') {
+      const pieces: string[] = []
+      units = writeStrings(items, calls.bare(lengths), 0, pieces)
+      text = pieces.length === 1 ? pieces[0]! : pieces
+    } else {
+      calls.bare(0)
+      text = encodeJson(items as readonly unknown[])
+      units = text.length
+    }
+    const narrow = typeof text === 'string' ? isNarrow(text) : text.every(isNarrow)
+    const answer = calls.native.runInline(this.id, items.length, text, units, lengths, narrow)
+    if (answer === false) return undefined
+    if (answer === true) {
+      const call = this.begin(items, NO_OPTIONS)
+      call.answer = { ended: false }
+      return calls.sync.fetch(call)
+    }
+    const value = this.readsStrings ? calls.sync.channel.inlineStrings(answer) : calls.sync.channel.inlineJson(answer)
+    return this.finish === undefined ? value : this.finish(value)
+  }
+
+  /** A call that is not sent yet. */
+  private begin(batch: Batch<I>, checked: CallOptions): PendingCall {
+    if (this.closing !== undefined) throw closedError(this.name)
+    if (checked.key !== undefined && this.mode === 'scan') {
+      throw new OptionError(["handler.call: 'key' is not for mode 'scan', whose state has an interpreter already"])
+    }
+    if (this.codec !== 'array' && !Array.isArray(batch)) {
+      throw new EncodeError(`call() takes an array of items with codec '${this.codec}'`)
+    }
+    const size = sizeOf(batch)
+    const finish = this.codec === 'array' && Array.isArray(batch) ? undefined : this.finish
+    const call = this.pool.calls.create(this.name, size, finish)
+    call.holder = this
+    call.key = checked.key
+    call.strings = this.readsStrings
+    return call
   }
 
   sizeOf(item: I): number {
@@ -231,6 +323,7 @@ export class PythonHandler<I, O> implements Handler<I, O> {
   private async open(): Promise<void> {
     await this.pool.calls.controlHosts(this.request, this.seat, this.name)
     this.isReady = true
+    this.isLoaded = true
   }
 
   private async forget(): Promise<void> {
@@ -346,6 +439,12 @@ export class PythonHandler<I, O> implements Handler<I, O> {
     call.inputs = encoded.views
     this.pool.calls.submitBinary(call, this.id, this.seatOf(call), encoded, items)
   }
+}
+
+const NO_OPTIONS: CallOptions = {}
+
+function closedError(handler: string): PoolClosedError {
+  return new PoolClosedError(`${handler}: the handler is closed`)
 }
 
 /** The items of a batch; an array of codec `array` is one. */
