@@ -193,6 +193,13 @@ export class EncodeError extends RxjsPythonError {
   }
 }
 
+/** `callSync` was called where the thread must not wait (`ERR_SYNC_CALL`). */
+export class SyncCallError extends RxjsPythonError {
+  constructor(why: string) {
+    super('ERR_SYNC_CALL', `callSync: ${why}`)
+  }
+}
+
 /** A call took longer than its `timeout` (`ERR_TIMEOUT`). The Python code was interrupted. */
 export class PythonTimeoutError extends RxjsPythonError {
   /** The limit in milliseconds. */

@@ -21,6 +21,8 @@ export class StageMetrics {
   batchItems = 0
   /** The largest of these batches, in items. */
   largestBatch = 0
+  /** The most items that a batch may have; with `batch: 'auto'` what has been found to be best so far. */
+  batchLimit = 0
   /** The time from sending a batch to its result, added up over all batches, in milliseconds. */
   latency = 0
   /** The longest of these times, in milliseconds. */

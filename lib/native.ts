@@ -43,6 +43,9 @@ export enum GivenUp {
   Lost = 3,
 }
 
+/** In place of the callback that made a call: the JavaScript thread itself waits for it; see native/queue/call.h. */
+export const AWAITED = 2 ** 31 - 1
+
 /** The codecs by their number in native/queue/call.h. */
 export const CODEC_NUMBERS = { string: 0, json: 1, buffer: 2, array: 3, columns: 4 } as const
 
@@ -53,6 +56,8 @@ export interface NativeChannel {
    * list of buffers; null for a text too long for JavaScript. A number is the size that the inbox must have first; undefined means that nothing is left.
    */
   next(): string | (string | null)[] | ArrayBuffer[] | null | number | undefined
+  /** Blocks the thread until there are results, for at most so many milliseconds (1000); whether there are. */
+  wait(most: number): boolean
   /** Tells V8 of the large buffers that `next` gave; it may collect its heap now. */
   account(): void
   setInbox(numbers: Int32Array): void
@@ -109,6 +114,20 @@ export interface NativePool {
     items: number,
     layout: Float64Array | undefined,
   ): void
+  /**
+   * Runs a batch of text on this very thread, with an idle interpreter of isolation `shared`; its lengths lie at the beginning
+   * of the outbox. Gives the text of the result, whose status, number of lengths and lengths lie in the inbox; true where
+   * `postInline` has to send it as the result of a call; false where nothing was run.
+   */
+  runInline(
+    handler: number,
+    items: number,
+    text: string | string[],
+    units: number,
+    lengths: number,
+    narrow: boolean,
+  ): string | boolean
+  postInline(call: number): void
   control(call: number, seat: number, text: string, units: number): void
   forget(call: number, seat: number, handler: number): void
   /**
@@ -127,6 +146,8 @@ export interface NativePool {
   /** Resident memory of an interpreter in a process of its own, in bytes; 0 for others. */
   memory(seat: number): number
   waiting(): number
+  /** Whether the interpreter that runs this call, or could run it next, is the one that waits for the callback. */
+  concerns(callback: number, call: number): boolean
   /** Says that the call that is about to be sent was made by this callback, which Python waits for. */
   within(call: number, callback: number): void
   /** Gives a callback's answer as a JSON array of one; false when Python has given it up. */

@@ -3,7 +3,7 @@ import { isMainThread } from 'node:worker_threads'
 import { Checker, isKey, isText, MAX_TIME } from './checker'
 import { COLUMN_TYPES, type ColumnsSchema } from './codec/columns-schema'
 import { OptionError } from './errors'
-import type { CallOptions, CodecName, HandlerMode, HandlerSpec } from './pool/handler'
+import type { CallOptions, CodecName, HandlerMode, HandlerSpec, SyncCallOptions } from './pool/handler'
 import { checkRecycling, type RecycleLimits } from './pool/recycling'
 
 /** How the interpreters of a pool share the process. */
@@ -158,6 +158,7 @@ const DRAIN_TIME = 10_000
 const CODECS: readonly CodecName[] = ['string', 'json', 'buffer', 'array', 'columns']
 const MODES: readonly HandlerMode[] = ['map', 'filter', 'flatMap', 'scan']
 const CALL_KEYS: readonly string[] = ['timeout', 'runTimeout', 'signal', 'transfer', 'key']
+const SYNC_CALL_KEYS: readonly string[] = ['timeout', 'runTimeout', 'transfer', 'key', 'onMainThread', 'inline']
 const HANDLER_KEYS: readonly string[] = ['init', 'codec', 'schema', 'onCrash', 'asyncConcurrency', 'mode', 'seed']
 const ASYNC_CONCURRENCY = 128
 const MAX_ASYNC_CONCURRENCY = 1 << 16
@@ -248,6 +249,26 @@ export function validateCallOptions(options?: CallOptions): CallOptions {
   return options
 }
 
+/** Checks the options of `handler.callSync`; throws an `OptionError` that names all problems. */
+export function validateSyncCallOptions(options: SyncCallOptions = NO_OPTIONS): SyncCallOptions {
+  if (areSyncCallOptions(options)) return options
+  const check = new Checker('handler.callSync')
+  const reasons = { signal: 'nobody could abort it while the thread waits; use timeout' }
+  if (check.object('options', options, SYNC_CALL_KEYS, reasons)) {
+    check.time('timeout', options.timeout, false)
+    check.time('runTimeout', options.runTimeout, false)
+    check.flag('transfer', options.transfer)
+    check.flag('onMainThread', options.onMainThread)
+    check.flag('inline', options.inline)
+    check.key(options.key)
+    if (options.inline === true && (options.timeout !== undefined || options.runTimeout !== undefined)) {
+      check.problem("'inline' does not go with a time limit: what runs on this thread cannot be stopped")
+    }
+  }
+  check.done()
+  return options
+}
+
 function areCallOptions(options: CallOptions): boolean {
   if (typeof options !== 'object' || options === null) return false
   for (const key in options) if (!CALL_KEYS.includes(key)) return false
@@ -259,6 +280,26 @@ function areCallOptions(options: CallOptions): boolean {
     (transfer === undefined || typeof transfer === 'boolean') &&
     (key === undefined || isKey(key))
   )
+}
+
+/** Without anything that costs: small batches last less than a microsecond. */
+function areSyncCallOptions(options: SyncCallOptions): boolean {
+  if (typeof options !== 'object' || options === null) return false
+  for (const key in options) if (!SYNC_CALL_KEYS.includes(key)) return false
+  const { timeout, runTimeout, transfer, key, onMainThread, inline } = options
+  return (
+    isTimeLimit(timeout) &&
+    isTimeLimit(runTimeout) &&
+    isFlag(transfer) &&
+    isFlag(onMainThread) &&
+    isFlag(inline) &&
+    (key === undefined || isKey(key)) &&
+    !(inline === true && (timeout !== undefined || runTimeout !== undefined))
+  )
+}
+
+function isFlag(value: unknown): boolean {
+  return value === undefined || typeof value === 'boolean'
 }
 
 function isTimeLimit(value: unknown): boolean {

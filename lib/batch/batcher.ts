@@ -1,6 +1,6 @@
 /** When a batch is full, and how long one that is not full may wait. */
 export interface BatchLimits {
-  /** The most items in a batch. */
+  /** The most items in a batch. May change while the batcher is in use: batches that wait are joined or cut. */
   maxItems: number
   /** The most bytes in a batch, as `sizeOf` counts them; a single larger item makes a batch of its own. */
   maxBytes: number
@@ -20,6 +20,8 @@ export class Batcher<I> {
 
   /** Batches that have reached a limit, the oldest at `first`. */
   private full: I[][] = []
+  /** Their bytes, as far as they are measured. */
+  private fullBytes: number[] = []
   private first = 0
   /** Items at the front of the oldest batch that were dropped. */
   private skipped = 0
@@ -62,14 +64,20 @@ export class Batcher<I> {
   take(): I[] | undefined {
     if (this.first < this.full.length) {
       const batch = this.full[this.first]!
+      if (batch.length > this.limits.maxItems) return this.cut(batch)
+      let bytes = this.fullBytes[this.first]!
       this.full[this.first++] = []
-      if (this.first === this.full.length) {
-        this.full.length = this.first = 0
-      } else if (this.first >= 64 && this.first * 2 > this.full.length) {
-        this.full = this.full.slice(this.first)
-        this.first = 0
+      const whole = this.hand(batch)
+      while (this.first < this.full.length) {
+        const next = this.full[this.first]!
+        bytes += this.fullBytes[this.first]!
+        if (whole.length + next.length > this.limits.maxItems || bytes > this.limits.maxBytes) break
+        this.full[this.first++] = []
+        this.waiting -= next.length
+        for (const item of next) whole.push(item)
       }
-      return this.hand(batch)
+      this.compact()
+      return whole
     }
     if (!this.ripe || this.open.length === 0) return undefined
     const batch = this.open
@@ -101,7 +109,7 @@ export class Batcher<I> {
   /** Forgets what waits and returns how many items that were. */
   clear(): number {
     const { waiting } = this
-    this.full.length = this.first = this.skipped = this.waiting = 0
+    this.full.length = this.fullBytes.length = this.first = this.skipped = this.waiting = 0
     this.reopen()
     this.stopTimer()
     return waiting
@@ -112,6 +120,30 @@ export class Batcher<I> {
     this.skipped = 0
     this.waiting -= kept.length
     return kept
+  }
+
+  /** The front of a batch that was filled when more items were allowed. */
+  private cut(batch: I[]): I[] {
+    const from = this.skipped
+    const items = batch.slice(from, from + this.limits.maxItems)
+    this.skipped = 0
+    this.waiting -= items.length
+    const rest = batch.slice(from + items.length)
+    if (rest.length > 0) this.full[this.first] = rest
+    else this.full[this.first++] = []
+    this.compact()
+    return items
+  }
+
+  /** Gives up the places of batches that have gone. */
+  private compact(): void {
+    if (this.first === this.full.length) {
+      this.full.length = this.fullBytes.length = this.first = 0
+    } else if (this.first >= 64 && this.first * 2 > this.full.length) {
+      this.full = this.full.slice(this.first)
+      this.fullBytes = this.fullBytes.slice(this.first)
+      this.first = 0
+    }
   }
 
   private weigh(item: I, sizeOf: (item: I) => number): void {
@@ -125,6 +157,7 @@ export class Batcher<I> {
 
   private seal(): void {
     this.full.push(this.open)
+    this.fullBytes.push(this.openBytes)
     this.reopen()
   }
 

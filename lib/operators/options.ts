@@ -1,5 +1,6 @@
 import type { Observer } from 'rxjs'
 import type { BatchLimits } from '../batch/batcher'
+import type { TunerLimits } from '../batch/tuner'
 import { Checker } from '../checker'
 import { OptionError } from '../errors'
 import { type MetricsTarget, StageMetrics } from '../metrics'
@@ -52,8 +53,18 @@ export type OnError<I, O> =
 
 /** Options of all Python operators. */
 export interface OperatorOptions<I = unknown, O = unknown> {
-  /** A number is `{ maxItems }`; `'auto'` (default) is natural batching. Not for codec `'array'`. */
+  /**
+   * A number is `{ maxItems }`. `'auto'` finds the size that gives the most items a second, or with `maxLatency` the most that
+   * this time allows, while the stream runs, and follows when load or work change. Default: natural batching, with at most
+   * 1024 items. Not for codec `'array'`.
+   */
   batch?: number | 'auto' | BatchOptions
+  /**
+   * With `batch: 'auto'`: the most time from an item's arrival here to its result, in milliseconds, for 99 of 100 items.
+   * Batches are made as small as that takes. It cannot be held where a source that cannot be stopped sends more than Python can
+   * do, nor where a batch of one takes longer.
+   */
+  maxLatency?: number
   /** The most batches in flight; default: two for each interpreter, one that runs and one that waits for it. */
   concurrency?: number
   /** Whether results come in the order of their items (default) or as they are ready. */
@@ -105,6 +116,8 @@ export interface SeedOptions {
 /** Operator options, checked, with all defaults. */
 export interface CompleteOperatorOptions<I, O> {
   limits: BatchLimits
+  /** With `batch: 'auto'`. */
+  tuning: TunerLimits | undefined
   /** Whether items are measured for `limits.maxBytes`. */
   measured: boolean
   /** undefined: from the pool's size. */
@@ -131,6 +144,7 @@ export interface CompleteOperatorOptions<I, O> {
 
 const DEFAULTS = {
   maxItems: 1024,
+  mostTuned: 16384,
   maxBytes: 4 << 20,
   maxWait: 0,
   bufferSize: 1 << 20,
@@ -143,6 +157,7 @@ const DEFAULTS = {
 const OVERFLOWS: readonly Overflow[] = ['error', 'drop-oldest', 'drop-newest', 'sample']
 const COMMON = [
   'batch',
+  'maxLatency',
   'concurrency',
   'ordered',
   'bufferSize',
@@ -184,7 +199,14 @@ export function validateOperator<I, O>(
   if (spec && options.pool !== undefined && typeof options.pool?.handler !== 'function') {
     check.problem("'pool' must be a PythonPool, as PythonPool.open() gives it", options.pool)
   }
+  const maxLatency = check.time('maxLatency', options.maxLatency, false)
+  if (maxLatency !== undefined && options.batch !== 'auto') check.problem("'maxLatency' goes with batch: 'auto'")
+  if (maxLatency !== undefined && codec === 'array') {
+    check.problem("'maxLatency' is not for codec 'array', where each typed array is a batch of its own")
+  }
+  const tuned = options.batch === 'auto' && codec !== 'array'
   const complete = {
+    tuning: tuned ? { maxItems: Math.min(DEFAULTS.mostTuned, bufferSize), maxLatency } : undefined,
     limits: {
       // A batch larger than the buffer would never be full.
       maxItems: codec === 'array' ? 1 : Math.min(batch.maxItems ?? DEFAULTS.maxItems, bufferSize),

@@ -1,6 +1,7 @@
 import { Observable, type OperatorFunction, Subscriber } from 'rxjs'
 import { Batch, BatchQueue } from '../batch/batch'
-import { Batcher } from '../batch/batcher'
+import { Batcher, type BatchLimits } from '../batch/batcher'
+import { BatchTuner } from '../batch/tuner'
 import { OptionError, OverflowError, PythonAbortError } from '../errors'
 import { inJob, pythonOfJob, registerHolder } from '../jobs/scope'
 import type { CallOptions, Handler, HandlerMode, HandlerSpec } from '../pool/handler'
@@ -57,6 +58,9 @@ class Intake<I> extends Subscriber<I> {
 export class Stage<I, R> {
   private readonly intake = new Intake<I>(this)
   private readonly batcher: Batcher<I>
+  private readonly limits: BatchLimits
+  /** Of `batch: 'auto'`. */
+  private readonly tuner: BatchTuner | undefined
   private readonly queue = new BatchQueue<I>()
   private readonly gates = new GateSet(() => this.advance())
   private readonly gate = new Gate(this.gates)
@@ -87,7 +91,11 @@ export class Stage<I, R> {
     private readonly options: CompleteOperatorOptions<I, R>,
     private readonly subscriber: Subscriber<R>,
   ) {
-    this.batcher = new Batcher<I>(options.limits, () => this.dispatch(), options.measured ? this.sizeOf : undefined)
+    this.limits = { ...options.limits }
+    this.tuner = options.tuning === undefined ? undefined : new BatchTuner(options.tuning)
+    if (this.tuner !== undefined) this.limits.maxItems = this.tuner.size
+    this.metrics.batchLimit = this.limits.maxItems
+    this.batcher = new Batcher<I>(this.limits, () => this.dispatch(), options.measured ? this.sizeOf : undefined)
     this.gates.ownedBy(this.gate)
     this.concurrency = options.concurrency ?? 1
     gateInScope()?.feed()
@@ -177,10 +185,17 @@ export class Stage<I, R> {
 
   /** The pool has so many interpreters now. */
   private fit(size: number): void {
-    const { concurrency, limits, key } = this.options
+    const { concurrency, key } = this.options
     this.poolSize = size
     this.concurrency = concurrency ?? 2 * (this.mode === 'scan' || key !== undefined ? 1 : size)
-    this.capacity = 2 * this.concurrency * limits.maxItems
+    this.capacity = 2 * this.concurrency * this.limits.maxItems
+    if (this.tuner !== undefined) this.tuner.inFlight = this.concurrency
+  }
+
+  /** Batches may have so many items from now on. */
+  private resize(items: number): void {
+    this.limits.maxItems = this.metrics.batchLimit = items
+    this.capacity = 2 * this.concurrency * items
   }
 
   private readonly sizeOf = (whole: I): number => {
@@ -256,11 +271,11 @@ export class Stage<I, R> {
   }
 
   private setGate(): void {
-    const { bufferSize, limits } = this.options
+    const { bufferSize } = this.options
     this.limit = Math.min(bufferSize, this.capacity - this.unreleased)
     const room = this.limit - this.batcher.waiting
     if (room <= 0) this.gate.close()
-    else if (room >= Math.min(limits.maxItems, (bufferSize + 1) >> 1)) this.gate.open()
+    else if (room >= Math.min(this.limits.maxItems, (bufferSize + 1) >> 1)) this.gate.open()
   }
 
   private send(items: I[], handler: Handler<I, unknown>): void {
@@ -343,7 +358,12 @@ export class Stage<I, R> {
   private returned(batch: Batch<I>): void {
     this.inFlight--
     this.metrics.inFlight--
-    this.metrics.batchDone(batch.items.length, performance.now() - batch.sent)
+    const now = performance.now()
+    this.metrics.batchDone(batch.items.length, now - batch.sent)
+    if (this.tuner !== undefined) {
+      this.tuner.done(batch.items.length, now - batch.sent, now)
+      if (this.tuner.size !== this.limits.maxItems) this.resize(this.tuner.size)
+    }
     this.advance()
     if (!this.over) this.tell()
   }

@@ -18,6 +18,12 @@ interface Running {
   answered: boolean
 }
 
+const ASYNC_IN_SYNC =
+  'the callback returned a promise, which cannot be settled while the JavaScript thread waits for this call in callSync: ' +
+  'return a value, or use call'
+
+function ignore(): void {}
+
 /** How many causes of an error go to Python with it. */
 const MOST_CAUSES = 8
 
@@ -57,6 +63,10 @@ export class Callbacks {
       if (request === null) throw new CallbackError('the arguments are longer than a JavaScript string can be')
       const [name, ...args] = decodeJson(request, specials) as [string, ...unknown[]]
       const result = this.start(task, this.find(name), args)
+      if (isThenable(result) && this.calls.sync.waitsBehind(number)) {
+        result.then(ignore, ignore)
+        throw new CallbackError(ASYNC_IN_SYNC)
+      }
       if (isThenable(result)) {
         result.then(
           (value) => this.succeed(task, value),

@@ -3,11 +3,13 @@ import { type PoolClosedError, PythonAbortError, PythonTimeoutError } from '../e
 import type { NativePool } from '../native'
 import { callbackAtWork } from './callbacks'
 import type { Channel } from './channel'
+import { type Deadline, Deadlines } from './deadlines'
 import type { CallOptions } from './handler'
 import type { IsolationMode } from './isolation'
 import { PendingCall } from './pending'
 import { Seats } from './seats'
 import { StuckWatch } from './stuck'
+import { SyncCalls } from './sync'
 
 /** Numbers before the lengths in a call's row; see native/binding/pool.cc. */
 const ROW_HEADER = 6
@@ -47,6 +49,8 @@ export class PoolCalls {
   readonly seats: Seats
   watch: CallWatch | undefined
   private closedBy: PoolClosedError | undefined
+  readonly deadlines = new Deadlines()
+  readonly sync: SyncCalls
   readonly stuck: StuckWatch
   private ended = false
 
@@ -58,6 +62,7 @@ export class PoolCalls {
     grace: number,
   ) {
     this.seats = new Seats(this, isolation === 'shared')
+    this.sync = new SyncCalls(native, channel, this.deadlines)
     this.stuck = new StuckWatch(this, channel, isolation, grace)
   }
 
@@ -67,14 +72,19 @@ export class PoolCalls {
 
   create(handler?: string, batchSize?: number, finish?: (value: unknown) => unknown): PendingCall {
     const within = callbackAtWork(this)
-    // What a callback asks for is part of a call that was made before.
-    if (this.closedBy !== undefined && (within === 0 || this.ended)) throw this.closedBy
-    if (this.stuck.blockedBy !== undefined) throw this.stuck.blockedBy
+    this.checkOpen(within)
     const call = new PendingCall(this, handler, batchSize, this.settled, finish)
     call.within = within
     if (this.open++ === 0) this.watch?.begun?.()
     this.channel.await()
     return call
+  }
+
+  /** Throws where no call can be made; `within` is the callback that would make it, or 0. */
+  checkOpen(within = 0): void {
+    // What a callback asks for is part of a call that was made before.
+    if (this.closedBy !== undefined && (within === 0 || this.ended)) throw this.closedBy
+    if (this.stuck.blockedBy !== undefined) throw this.stuck.blockedBy
   }
 
   get closed(): boolean {
@@ -118,27 +128,36 @@ export class PoolCalls {
       call.fail(new PythonAbortError(signal.reason))
       return
     }
-    let timer: NodeJS.Timeout | undefined
+    const { deadlines } = this
+    let limit: Deadline | undefined
     if (timeout !== undefined) {
-      timer = setTimeout(() => this.cancel(call, new PythonTimeoutError(timeout, call.handler)), timeout)
+      limit = deadlines.after(timeout, () => this.cancel(call, new PythonTimeoutError(timeout, call.handler)))
     }
-    let runTimer: NodeJS.Timeout | undefined
+    let runLimit: Deadline | undefined
     if (runTimeout !== undefined) {
       const look = () => {
         const ran = call.number === 0 ? -1 : this.native.runsFor(call.number)
         if (ran >= runTimeout) this.cancel(call, new PythonTimeoutError(runTimeout, call.handler))
         // One that waits cannot have run for so long any sooner.
-        else runTimer = setTimeout(look, ran < 0 ? runTimeout : runTimeout - ran)
+        else runLimit = deadlines.after(ran < 0 ? runTimeout : runTimeout - ran, look)
       }
-      runTimer = setTimeout(look, runTimeout)
+      runLimit = deadlines.after(runTimeout, look)
     }
     const group = signal === undefined ? undefined : this.groupOf(signal)
     group?.add(call)
     call.release = () => {
-      clearTimeout(timer)
-      clearTimeout(runTimer)
+      deadlines.callOff(limit)
+      deadlines.callOff(runLimit)
       group?.delete(call)
     }
+  }
+
+  /** Room for so many lengths at the beginning of the outbox, after what was in it has been sent. */
+  bare(lengths: number): Int32Array {
+    this.flush()
+    this.channel.begin(this)
+    this.channel.end(this)
+    return this.channel.reserveOutbox(lengths)
   }
 
   /** Begins a row with room for `lengths` lengths; lengthsAt says where they go. */
@@ -280,10 +299,12 @@ export class PoolCalls {
     if (answer === 1) this.channel.remove(number)
     if (answer !== 2) return
     this.stuck.watch(number, call)
-    const again = setInterval(() => {
-      if (!this.channel.has(number, call) || this.native.cancel(number) !== 2) clearInterval(again)
-    }, INTERRUPT_AGAIN)
-    again.unref()
+    const again = () => {
+      if (this.channel.has(number, call) && this.native.cancel(number) === 2) {
+        this.deadlines.after(INTERRUPT_AGAIN, again, false)
+      }
+    }
+    this.deadlines.after(INTERRUPT_AGAIN, again, false)
   }
 
   private groupOf(signal: AbortSignal): Set<PendingCall> {
@@ -319,6 +340,6 @@ export class PoolCalls {
 const WIDE = /[^\0-\xff]/
 
 /** Whether all characters fit in a byte. Of a string that V8 keeps in bytes, the usual case, this looks at none. */
-function isNarrow(text: string): boolean {
+export function isNarrow(text: string): boolean {
   return !WIDE.test(text)
 }

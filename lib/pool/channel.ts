@@ -22,6 +22,8 @@ export interface OutboxWriter {
 const BLOCK_HEADER = 3
 /** What precedes the lengths of a call's result in such a block. */
 const RESULT_HEADER = 3
+/** What precedes the lengths of a result in the inbox that `runInline` gave. */
+const INLINE_HEADER = 2
 const START_SIZE = 1 << 14
 const TOO_LONG = 'the result is longer than a JavaScript string can be'
 /** Milliseconds that results may keep the event loop before others get a turn. */
@@ -145,6 +147,35 @@ export class Channel {
       this.native.setOutbox(this.outbox)
     }
     return this.outbox
+  }
+
+  /** The strings of a text that `runInline` gave, as the inbox describes them. */
+  inlineStrings(text: string): string[] {
+    const numbers = this.inbox
+    const count = numbers[1]!
+    const strings: string[] = new Array(count)
+    let from = 0
+    for (let i = 0; i < count; i++) {
+      const end = from + numbers[INLINE_HEADER + i]!
+      strings[i] = text.substring(from, end)
+      from = end
+    }
+    return strings
+  }
+
+  /** The value of a text that `runInline` gave, as JSON. */
+  inlineJson(text: string): unknown {
+    return decodeJson(text, this.inbox[0] === ResultStatus.Specials)
+  }
+
+  /** Whether the thread is taking results, and is in what a listener or a callback does. */
+  get taking(): boolean {
+    return this.draining
+  }
+
+  /** Blocks the thread until there are results, for so many milliseconds at most, and takes what there is. */
+  wait(most: number): void {
+    if (this.rest !== undefined || this.native.wait(most)) this.drain()
   }
 
   private drain(): void {

@@ -7,86 +7,26 @@ import { NdArray } from '../codec/ndarray'
 import { writeStrings } from '../codec/string'
 import type { TypedArray } from '../codec/typed'
 import { EncodeError, OptionError, PoolClosedError, PythonStuckError } from '../errors'
-import { CODEC_NUMBERS } from '../native'
-import { type CompleteHandlerOptions, validateCallOptions } from '../options'
+import { AWAITED, CODEC_NUMBERS } from '../native'
+import { type CompleteHandlerOptions, validateCallOptions, validateSyncCallOptions } from '../options'
+import { isNarrow } from './calls'
 import { retryCrash } from './crash'
+import type {
+  CallOptions,
+  CodecName,
+  Handler,
+  HandlerMode,
+  HandlerSpec,
+  StateAnswer,
+  StateRequest,
+  SyncCallOptions,
+} from './handler-types'
 import type { PendingCall } from './pending'
 import type { PythonPool } from './pool'
 import { ANY_SEAT } from './seats'
 import { type PythonSpec, parseSpec, specName } from './spec'
 
-/** How items travel between JavaScript and Python. */
-export type CodecName = 'string' | 'json' | 'buffer' | 'array' | 'columns'
-
-/** What a handler's results mean; operators choose it. */
-export type HandlerMode = 'map' | 'filter' | 'flatMap' | 'scan'
-
-/** `'module:function'`, `'folder/file.py:function'` (function `handle` where none is named), or Python source. */
-export type HandlerSpec = string | { source: string; function?: string }
-
-export interface CallOptions {
-  /**
-   * Milliseconds from the call to its result, the wait for an interpreter included; then Python is interrupted and the
-   * call fails with `ERR_TIMEOUT`.
-   */
-  timeout?: number
-  /** Like `timeout`, but counted from the moment when an interpreter takes the batch; the operators' `timeout`. */
-  runTimeout?: number
-  /** Aborting it takes the call back or interrupts Python; the call fails with `ERR_ABORTED`. */
-  signal?: AbortSignal
-  /**
-   * Batches with the same key are run by the same interpreter while the pool keeps its size, also after its interpreter
-   * was replaced; a change of size moves as few keys as it can. Not for mode `scan`, which has its interpreter already.
-   */
-  key?: string | number
-  /** Codecs `buffer` and `array`: move the buffers to Python instead of copying them; the caller's are detached. */
-  transfer?: boolean
-}
-
-/** A Python function, ready to be called with batches. Made by `pool.handler`. */
-export interface Handler<I = unknown, O = unknown> {
-  readonly name: string
-  readonly codec: CodecName
-  readonly mode: HandlerMode
-  readonly pool: PythonPool
-  /**
-   * Runs the function over one batch.
-   *
-   * @throws PythonError (also HandlerError, ResultError) for what went wrong in Python, EncodeError for an item that the
-   * codec cannot carry, PythonTimeoutError, PythonAbortError, PoolClosedError
-   */
-  call(batch: readonly I[], options?: CallOptions): Promise<O[]>
-  /** An estimate of an item's size in bytes, for batch limits. */
-  sizeOf(item: I): number
-  /** The same function in another mode, on the same pool. */
-  variant<R>(mode: HandlerMode, options?: { seed?: unknown }): Handler<I, R>
-  /** Forgets the function in all interpreters. Calls that were made before still get their results. */
-  close(): Promise<void>
-}
-
-/**
- * A handler with codec `array`, where one array is a batch already. For a typed array it answers with one, of all
- * elements of the result in C order; for an `NdArray` with an `NdArray`.
- */
-export interface ArrayHandler<
-  I extends TypedArray | NdArray = TypedArray,
-  O extends TypedArray | NdArray = I extends NdArray ? NdArray : TypedArray,
-> extends Handler<I, O> {
-  /** Runs the function over one array. Given a list of one array, the answer is such a list, too. */
-  call(array: I, options?: CallOptions): Promise<O>
-  call(batch: readonly I[], options?: CallOptions): Promise<O[]>
-}
-
-/** What a job asks a handler's state for. */
-export type StateRequest = { op: 'look' } | { op: 'snapshot' } | { op: 'restore'; state: unknown }
-
-export interface StateAnswer {
-  /** Whether there are `snapshot` and `restore`. */
-  stateful: boolean
-  /** Another one where the handler was loaded again, and so has lost its state. */
-  life: string
-  state?: unknown
-}
+export type * from './handler-types'
 
 /** A list of items, or with codec `array` one typed array. */
 type Batch<I> = readonly I[] | I
@@ -103,12 +43,17 @@ export class PythonHandler<I, O> implements Handler<I, O> {
   /** @internal */
   readonly ready: Promise<void>
   private isReady = false
+  /** It has given an answer, or is ready. */
+  private isLoaded = false
   private closing: Promise<void> | undefined
   /** What asks an interpreter to load the function (JSON). */
   readonly request: string
   private readonly finish: ((value: unknown) => unknown) | undefined
   /** A batch that crashed its worker process runs again; not a scan, whose state is gone with the process. */
   private readonly retries: boolean
+  /** Results are cut into strings rather than read as JSON. */
+  private readonly readsStrings: boolean
+  private readonly mayRunInline: boolean
   /** Of codec `columns`. */
   private readonly columns: ColumnsEncoder | undefined
 
@@ -126,6 +71,9 @@ export class PythonHandler<I, O> implements Handler<I, O> {
     this.columns = this.codec === 'columns' ? new ColumnsEncoder(options.schema) : undefined
     this.finish = finisher(this.mode, this.codec)
     this.retries = pool.retriesCrashes(options.onCrash) && this.mode !== 'scan'
+    this.readsStrings = this.codec === 'string' || this.mode === 'filter'
+    const isText = this.codec === 'string' || this.codec === 'json'
+    this.mayRunInline = isText && this.mode !== 'scan' && pool.info().isolation === 'shared'
     // A seed that cannot be carried fails here, before anything is taken that would have to be given back.
     const seed = options.seed === undefined ? '' : `,"seed":${writeSeed(options.seed)}`
     this.id = pool.calls.takeHandlerId()
@@ -160,19 +108,7 @@ export class PythonHandler<I, O> implements Handler<I, O> {
     let call: PendingCall
     try {
       const checked = validateCallOptions(options)
-      if (this.closing !== undefined) throw new PoolClosedError(`${this.name}: the handler is closed`)
-      if (checked.key !== undefined && this.mode === 'scan') {
-        throw new OptionError(["handler.call: 'key' is not for mode 'scan', whose state has an interpreter already"])
-      }
-      if (this.codec !== 'array' && !Array.isArray(batch)) {
-        throw new EncodeError(`call() takes an array of items with codec '${this.codec}'`)
-      }
-      const size = sizeOf(batch)
-      const finish = this.codec === 'array' && Array.isArray(batch) ? undefined : this.finish
-      call = this.pool.calls.create(this.name, size, finish)
-      call.holder = this
-      call.key = checked.key
-      call.strings = this.codec === 'string' || this.mode === 'filter'
+      call = this.begin(batch, checked)
       this.pool.calls.limit(call, checked)
       // An empty batch is still a call: the first one tells whether the handler loads.
       if (!call.settled) {
@@ -183,6 +119,80 @@ export class PythonHandler<I, O> implements Handler<I, O> {
       return Promise.reject(error)
     }
     return call.promise as Promise<O[]>
+  }
+
+  callSync(batch: Batch<I>, options?: SyncCallOptions): O[] {
+    const checked = validateSyncCallOptions(options)
+    const { calls } = this.pool
+    calls.sync.check(checked)
+    if (
+      checked.inline === true &&
+      this.mayRunInline &&
+      this.isLoaded &&
+      Array.isArray(batch) &&
+      checked.key === undefined
+    ) {
+      const answer = this.runInline(batch)
+      if (answer !== undefined) return answer as O[]
+    }
+    const call = this.begin(batch, checked)
+    call.answer = { ended: false }
+    // Also where Python is busy with a call that waits for a callback, which this thread cannot answer now (rule C3).
+    if (call.within === 0) call.within = AWAITED
+    calls.limit(call, checked)
+    // Whichever interpreter runs it loads the function first, where it has not done so.
+    this.send(call, batch, checked)
+    calls.flush()
+    const answer = calls.sync.wait(call) as O[]
+    this.isLoaded = true
+    return answer
+  }
+
+  /** The answer, where an interpreter is idle in whose place this thread can run the batch (rule T7). */
+  private runInline(items: readonly I[]): unknown {
+    const { calls } = this.pool
+    if (this.closing !== undefined) throw closedError(this.name)
+    calls.checkOpen()
+    let text: string | string[]
+    let units: number
+    const lengths = this.codec === 'string' ? items.length : 0
+    if (this.codec === 'string') {
+      const pieces: string[] = []
+      units = writeStrings(items, calls.bare(lengths), 0, pieces)
+      text = pieces.length === 1 ? pieces[0]! : pieces
+    } else {
+      calls.bare(0)
+      text = encodeJson(items as readonly unknown[])
+      units = text.length
+    }
+    const narrow = typeof text === 'string' ? isNarrow(text) : text.every(isNarrow)
+    const answer = calls.native.runInline(this.id, items.length, text, units, lengths, narrow)
+    if (answer === false) return undefined
+    if (answer === true) {
+      const call = this.begin(items, NO_OPTIONS)
+      call.answer = { ended: false }
+      return calls.sync.fetch(call)
+    }
+    const value = this.readsStrings ? calls.sync.channel.inlineStrings(answer) : calls.sync.channel.inlineJson(answer)
+    return this.finish === undefined ? value : this.finish(value)
+  }
+
+  /** A call that is not sent yet. */
+  private begin(batch: Batch<I>, checked: CallOptions): PendingCall {
+    if (this.closing !== undefined) throw closedError(this.name)
+    if (checked.key !== undefined && this.mode === 'scan') {
+      throw new OptionError(["handler.call: 'key' is not for mode 'scan', whose state has an interpreter already"])
+    }
+    if (this.codec !== 'array' && !Array.isArray(batch)) {
+      throw new EncodeError(`call() takes an array of items with codec '${this.codec}'`)
+    }
+    const size = sizeOf(batch)
+    const finish = this.codec === 'array' && Array.isArray(batch) ? undefined : this.finish
+    const call = this.pool.calls.create(this.name, size, finish)
+    call.holder = this
+    call.key = checked.key
+    call.strings = this.readsStrings
+    return call
   }
 
   sizeOf(item: I): number {
@@ -231,6 +241,7 @@ export class PythonHandler<I, O> implements Handler<I, O> {
   private async open(): Promise<void> {
     await this.pool.calls.controlHosts(this.request, this.seat, this.name)
     this.isReady = true
+    this.isLoaded = true
   }
 
   private async forget(): Promise<void> {
@@ -346,6 +357,12 @@ export class PythonHandler<I, O> implements Handler<I, O> {
     call.inputs = encoded.views
     this.pool.calls.submitBinary(call, this.id, this.seatOf(call), encoded, items)
   }
+}
+
+const NO_OPTIONS: CallOptions = {}
+
+function closedError(handler: string): PoolClosedError {
+  return new PoolClosedError(`${handler}: the handler is closed`)
 }
 
 /** The items of a batch; an array of codec `array` is one. */

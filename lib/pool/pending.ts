@@ -6,6 +6,9 @@ const NO_INPUTS: readonly ArrayBufferView[] = []
 /** What a worker process says is data, which a handler may have written over. */
 export const UNREADABLE = 'what came back is not the text of a result: the memory of Python was written over'
 
+/** How a call ended. */
+export type Answer = { ended: false } | { ended: true; value: unknown } | { ended: true; error: unknown }
+
 /** A call between `call()` and its result. */
 export class PendingCall {
   /** The number that its result carries. */
@@ -23,6 +26,8 @@ export class PendingCall {
   holder: object | undefined
   /** Undoes the time limit and the abort listener. */
   release: (() => void) | undefined
+  /** Set where the thread waits for the answer, which then comes here: the promise only says that the call has ended. */
+  answer: Answer | undefined
   readonly promise: Promise<unknown>
   private resolve!: (value: unknown) => void
   private reject!: (error: unknown) => void
@@ -48,15 +53,26 @@ export class PendingCall {
   succeed(value: unknown): void {
     this.settle()
     try {
-      this.resolve(this.finish === undefined ? value : this.finish(value))
+      const finished = this.finish === undefined ? value : this.finish(value)
+      if (this.answer !== undefined) this.answer = { ended: true, value: finished }
+      this.resolve(finished)
     } catch (error) {
-      this.reject(error)
+      this.refuse(error)
     }
   }
 
   fail(error: unknown): void {
     this.settle()
-    this.reject(error)
+    this.refuse(error)
+  }
+
+  private refuse(error: unknown): void {
+    if (this.answer === undefined) {
+      this.reject(error)
+      return
+    }
+    this.answer = { ended: true, error }
+    this.resolve(undefined) // for those who wait only for its end
   }
 
   /** Fails with the error that Python reported. */

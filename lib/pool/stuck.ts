@@ -1,6 +1,7 @@
 import { PythonStuckError } from '../errors'
 import { GivenUp, type NativePool } from '../native'
 import type { Channel } from './channel'
+import type { Deadlines } from './deadlines'
 import type { IsolationMode } from './isolation'
 import { PendingCall } from './pending'
 
@@ -20,6 +21,7 @@ const HELD = 'another call that the same interpreter was running beside this one
 /** What the watch needs of a pool's calls. */
 export interface WatchedCalls {
   readonly native: NativePool
+  readonly deadlines: Deadlines
   readonly seats: {
     readonly all: readonly number[]
     /** Starts one more interpreter. */
@@ -38,7 +40,8 @@ export interface WatchedCalls {
 export class StuckWatch {
   /** Why no call can be made now. */
   blockedBy: PythonStuckError | undefined
-  private replacing = false
+  /** The call that tells when the interpreter that was started last is ready. */
+  private replacement: PendingCall | undefined
   /** When the last replacement had started, and calls that waited for the same GIL could go on. */
   private replaced = Number.NEGATIVE_INFINITY
   /** Seats whose interpreter nothing has replaced. */
@@ -55,7 +58,7 @@ export class StuckWatch {
   /** The call with this number runs, and has been asked to stop. */
   watch(number: number, call: PendingCall): void {
     if (this.isolation === 'process') return
-    setTimeout(() => this.look(number, call), this.grace).unref()
+    this.calls.deadlines.after(this.grace, () => this.look(number, call), false)
   }
 
   private look(number: number, call: PendingCall): void {
@@ -80,25 +83,31 @@ export class StuckWatch {
       const call = this.channel.at(other)
       if (call !== undefined) this.calls.cancel(call, PythonStuckError.because(HELD))
     }
-    if (answer === GivenUp.Replaced) this.awaitReplacement(start.promise)
+    if (answer === GivenUp.Replaced) this.awaitReplacement(start)
     else if (answer === GivenUp.Lost) this.lose(`${MOST_STUCK} interpreters are stuck in calls that do not stop`)
   }
 
-  private awaitReplacement(started: Promise<unknown>): void {
-    this.replacing = true
+  private get replacing(): boolean {
+    return this.replacement !== undefined && !this.replacement.settled
+  }
+
+  private awaitReplacement(start: PendingCall): void {
+    this.replacement = start
     const patience = Math.max(this.grace, GIL_PATIENCE)
-    const limit = this.isolation === 'shared' ? setTimeout(() => this.block(GIL_HELD), patience) : undefined
-    limit?.unref()
-    started.then(
+    const { deadlines } = this.calls
+    // Its promise tells later than the call itself, where the thread waits in callSync.
+    const blocked = () => {
+      if (!start.settled) this.block(GIL_HELD)
+    }
+    const limit = this.isolation === 'shared' ? deadlines.after(patience, blocked, false) : undefined
+    start.promise.then(
       () => {
-        clearTimeout(limit)
-        this.replacing = false
+        deadlines.callOff(limit)
         this.replaced = performance.now()
         this.blockedBy = undefined
       },
       (error: Error) => {
-        clearTimeout(limit)
-        this.replacing = false
+        deadlines.callOff(limit)
         this.lose(`no interpreter could be started in place of one that is stuck: ${error.message}`)
       },
     )

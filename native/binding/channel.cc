@@ -18,6 +18,8 @@ constexpr size_t kNumbersPerItem = 7;
 
 // Numbers before the lengths of a text result: call, status, how many strings.
 constexpr size_t kResultHeader = 3;
+// Milliseconds: a thread that waits in native code cannot be terminated.
+constexpr int32_t kMostWait = 1000;
 // Code units from which a text is cut into pieces.
 constexpr size_t kPieceUnits = 32 << 10;
 
@@ -116,6 +118,7 @@ void ThreadState::unref() { napi_unref_threadsafe_function(env_, function_); }
 void ThreadState::leave() {
   platform::leave_javascript_thread();
   channel_->close();
+  visitor_.leave();
   for (napi_ref& box : boxes_) {
     if (box != nullptr) napi_delete_reference(env_, box);
     box = nullptr;
@@ -128,13 +131,14 @@ void ThreadState::leave() {
 }
 
 Napi::Function ChannelBinding::define(Napi::Env env) {
-  return DefineClass(env, "NativeChannel",
-                     {InstanceMethod<&ChannelBinding::next>("next"),
-                      InstanceMethod<&ChannelBinding::set_inbox>("setInbox"),
-                      InstanceMethod<&ChannelBinding::set_outbox>("setOutbox"),
-                      InstanceMethod<&ChannelBinding::account>("account"),
-                      InstanceMethod<&ChannelBinding::ref>("ref"),
-                      InstanceMethod<&ChannelBinding::unref>("unref")});
+  return DefineClass(
+      env, "NativeChannel",
+      {InstanceMethod<&ChannelBinding::next>("next"), InstanceMethod<&ChannelBinding::wait>("wait"),
+       InstanceMethod<&ChannelBinding::set_inbox>("setInbox"),
+       InstanceMethod<&ChannelBinding::set_outbox>("setOutbox"),
+       InstanceMethod<&ChannelBinding::account>("account"),
+       InstanceMethod<&ChannelBinding::ref>("ref"),
+       InstanceMethod<&ChannelBinding::unref>("unref")});
 }
 
 ChannelBinding::ChannelBinding(const Napi::CallbackInfo& info)
@@ -185,6 +189,15 @@ void ChannelBinding::set_inbox(const Napi::CallbackInfo& info) {
 }
 void ChannelBinding::set_outbox(const Napi::CallbackInfo& info) {
   if (is_box(info, "setOutbox")) state_->set_box(ThreadState::kOutbox, info[0]);
+}
+
+// wait(most): blocks this thread until there are results, for so many milliseconds at most; whether
+// there are.
+Napi::Value ChannelBinding::wait(const Napi::CallbackInfo& info) {
+  Arguments arguments(info, "wait");
+  int32_t most = arguments.integer(0, "most", 0, kMostWait);
+  if (!arguments.ok()) return info.Env().Undefined();
+  return Napi::Boolean::New(info.Env(), state_->channel()->wait(std::chrono::milliseconds(most)));
 }
 
 // The next block of results: a string or an array of strings or ArrayBuffers, described in the

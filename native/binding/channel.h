@@ -9,6 +9,7 @@
 
 #include "binding/backing_store.h"
 #include "interpreter/pool.h"
+#include "interpreter/visitor.h"
 #include "queue/result_channel.h"
 
 namespace rxp {
@@ -31,6 +32,8 @@ class ThreadState : public std::enable_shared_from_this<ThreadState> {
   MemoryBlock* pin(napi_value object, void* data, size_t size);
   void free_trash();
   const std::shared_ptr<MemoryAccount>& account() const { return account_; }
+  // Runs Python on this thread itself.
+  Visitor& visitor() { return visitor_; }
   void ref();
   void unref();
   void leave();
@@ -58,6 +61,7 @@ class ThreadState : public std::enable_shared_from_this<ThreadState> {
   std::mutex trash_mutex_;
   std::vector<napi_ref> trash_;
   std::shared_ptr<MemoryAccount> account_ = std::make_shared<MemoryAccount>();
+  Visitor visitor_;
   bool left_ = false;
   napi_ref boxes_[2] = {nullptr, nullptr};
 };
@@ -73,6 +77,7 @@ class ChannelBinding : public Napi::ObjectWrap<ChannelBinding> {
 
  private:
   Napi::Value next(const Napi::CallbackInfo& info);
+  Napi::Value wait(const Napi::CallbackInfo& info);
   void set_inbox(const Napi::CallbackInfo& info);
   void set_outbox(const Napi::CallbackInfo& info);
   static bool is_box(const Napi::CallbackInfo& info, const char* function);

@@ -43,6 +43,8 @@ Napi::Function PoolBinding::define(Napi::Env env) {
                       InstanceMethod<&PoolBinding::define_handler>("defineHandler"),
                       InstanceMethod<&PoolBinding::submit>("submit"),
                       InstanceMethod<&PoolBinding::submit_binary>("submitBinary"),
+                      InstanceMethod<&PoolBinding::run_inline>("runInline"),
+                      InstanceMethod<&PoolBinding::post_inline>("postInline"),
                       InstanceMethod<&PoolBinding::control>("control"),
                       InstanceMethod<&PoolBinding::forget>("forget"),
                       InstanceMethod<&PoolBinding::cancel>("cancel"),
@@ -53,6 +55,7 @@ Napi::Function PoolBinding::define(Napi::Env env) {
                       InstanceMethod<&PoolBinding::memory>("memory"),
                       InstanceMethod<&PoolBinding::counters>("counters"),
                       InstanceMethod<&PoolBinding::waiting>("waiting"),
+                      InstanceMethod<&PoolBinding::concerns>("concerns"),
                       InstanceMethod<&PoolBinding::within>("within"),
                       InstanceMethod<&PoolBinding::answer>("answer"),
                       InstanceMethod<&PoolBinding::close_callbacks>("closeCallbacks")});
@@ -218,6 +221,18 @@ Napi::Value PoolBinding::counters(const Napi::CallbackInfo& info) {
   result.Set("stuckNow", counters.stuck_now.load());
   result.Set("restarts", counters.restarts.load());
   return result;
+}
+
+// concerns(callback, call): whether the interpreter that asked for the callback may be the one that
+// runs the call. One that is not known may.
+Napi::Value PoolBinding::concerns(const Napi::CallbackInfo& info) {
+  Arguments arguments(info, "concerns");
+  int32_t callback = arguments.integer(0, "callback", 1);
+  int32_t call = arguments.integer(1, "call");
+  if (!arguments.ok()) return info.Env().Undefined();
+  int asker = CallbackDesk::instance().seat_of(pool_->callbacks, callback);
+  int runner = pool_->queue().find_running(call).seat;
+  return Napi::Boolean::New(info.Env(), asker < 0 || runner < 0 || asker == runner);
 }
 
 // within(call, callback): the call that is going to be sent was made by a callback that Python

@@ -34,9 +34,12 @@ class PoolBinding : public Napi::ObjectWrap<PoolBinding> {
   Napi::Value memory(const Napi::CallbackInfo& info);
   Napi::Value counters(const Napi::CallbackInfo& info);
   Napi::Value waiting(const Napi::CallbackInfo& info);
+  Napi::Value concerns(const Napi::CallbackInfo& info);
   void within(const Napi::CallbackInfo& info);
   Napi::Value answer(const Napi::CallbackInfo& info);
   void close_callbacks(const Napi::CallbackInfo& info);
+  Napi::Value run_inline(const Napi::CallbackInfo& info);
+  void post_inline(const Napi::CallbackInfo& info);
   int32_t take_within(int32_t call);
   // That were started, also those that have ended.
   int seats() const { return pool_->queue().seats(); }

@@ -3,6 +3,8 @@
 #include <utility>
 #include <vector>
 
+#include "queue/call.h"
+
 namespace rxp {
 
 TextView CallbackDesk::closed_answer() {
@@ -21,7 +23,7 @@ int32_t CallbackDesk::add(Request request) {
   std::lock_guard<std::mutex> lock(mutex_);
   if (request.owner->closed_) return 0;
   do {
-    last_ = last_ == INT32_MAX ? 1 : last_ + 1;
+    last_ = last_ == kAwaited - 1 ? 1 : last_ + 1;
   } while (requests_.count(last_) != 0);
   requests_.emplace(last_, std::move(request));
   return last_;
@@ -29,6 +31,7 @@ int32_t CallbackDesk::add(Request request) {
 
 int32_t CallbackDesk::begin(const std::shared_ptr<CallbackOwner>& owner, Runtime* runtime, int seat,
                             bool future) {
+  if (owner->busy.load(std::memory_order_relaxed)) return kRefused;
   Request request;
   request.owner = owner;
   request.runtime = runtime;

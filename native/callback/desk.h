@@ -9,6 +9,7 @@
 //     (Call::within), one inside the other. No other interpreter is needed for those.
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <condition_variable>
 #include <cstdint>
@@ -26,6 +27,10 @@ class Runtime;
 
 // Who answers requests: a pool, or in a worker process the pool on the other side.
 class CallbackOwner {
+ public:
+  // Its JavaScript thread runs Python itself, and cannot answer (rule T7).
+  std::atomic<bool> busy{false};
+
  private:
   friend class CallbackDesk;
   bool closed_ = false;  // under the desk's lock
@@ -36,6 +41,7 @@ class CallbackDesk {
  public:
   using Clock = std::chrono::steady_clock;
   static constexpr int kNobody = -1;
+  static constexpr int32_t kRefused = -2;
 
   static CallbackDesk& instance();
 
@@ -47,8 +53,8 @@ class CallbackDesk {
   // Told of the answer instead of anybody here.
   using Forward = std::function<void(bool ok, TextView text)>;
 
-  // A new request, of an interpreter's seat or of nobody's; 0 when the owner has closed. `future`:
-  // its answer is also given to next().
+  // A new request, of an interpreter's seat or of nobody's; 0 when the owner has closed, kRefused
+  // while it is busy. `future`: its answer is also given to next().
   int32_t begin(const std::shared_ptr<CallbackOwner>& owner, Runtime* runtime, int seat,
                 bool future);
   // The same for a request that came from another process.

@@ -133,7 +133,7 @@ PyObject* begin(PyObject* self, PyObject* arguments) {
   CallbackWaiter* waiter = interpreter == nullptr ? nullptr : interpreter->waiter();
   int seat = waiter == nullptr ? CallbackDesk::kNobody : waiter->seat();
   int32_t number = desk.begin(target->callbacks, &runtime, seat, future != 0);
-  if (number != 0 && !target->sink->post_callback(target->pool, number, text)) {
+  if (number > 0 && !target->sink->post_callback(target->pool, number, text)) {
     desk.drop(number);
     number = 0;
   }

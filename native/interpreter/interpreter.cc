@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "interpreter/error_report.h"
+#include "platform/faults.h"
 
 namespace rxp {
 namespace {
@@ -76,6 +77,7 @@ Interpreter::Interpreter(Workplace& place, Runtime& runtime,
       strings_(runtime.api()),
       binary_(runtime) {
   output_->sink = place.sink();
+  results_ = output_->sink.get();
   output_->callbacks = place.callbacks;
   output_->pool = place.pool_id();
   this_thread = this;
@@ -209,6 +211,25 @@ bool Interpreter::run(Call& call) {
   return done;
 }
 
+bool Interpreter::run_here(Call& call, PyThreadState* state, ResultSink& results) {
+  Interpreter* other = std::exchange(this_thread, this);
+  results_ = &results;
+  platform::visit_python(runtime_.fault_reporter());
+  api_.PyEval_RestoreThread(state);
+  const Handler* handler = find_handler(call.handler);
+  const bool runs = handler == nullptr || handler->start == nullptr;
+  if (handler == nullptr) {
+    fail(call, -1);
+  } else if (runs) {
+    run(call);
+  }
+  api_.PyEval_SaveThread();
+  platform::enter_javascript_thread();
+  results_ = output_->sink.get();
+  this_thread = other;
+  return runs;
+}
+
 PyObject* Interpreter::call_control(TextView request) {
   PyRef text(api_, make_string(api_, strings_.narrowed(request)));
   PyRef name(api_, api_.PyUnicode_FromString("control"));
@@ -230,7 +251,7 @@ void Interpreter::run_control(Call& call) {
 
 void Interpreter::post(const Call& call, ResultStatus status) {
   lengths_.assign(1, static_cast<int32_t>(out_.size()));
-  output_->sink->post_text(output_->pool, call.id, status, out_, lengths_);
+  results_->post_text(output_->pool, call.id, status, out_, lengths_);
 }
 
 void Interpreter::fail(const Call& call, Py_ssize_t item) {
@@ -431,14 +452,14 @@ bool Interpreter::encode(const Call& call, const Handler& handler, PyObject* res
     return true;
   } else {
     ResultStatus status = out_.specials ? ResultStatus::kSpecials : ResultStatus::kOk;
-    output_->sink->post_text(output_->pool, call.id, status, out_, lengths_);
+    results_->post_text(output_->pool, call.id, status, out_, lengths_);
   }
   return false;
 }
 
 void Interpreter::post_items(const Call& call) {
   if (!binary_.settle_aliases(call, items_)) return fail(call, -1);
-  output_->sink->post_binary(output_->pool, call.id, items_);
+  results_->post_binary(output_->pool, call.id, items_);
 }
 
 }  // namespace rxp

@@ -37,6 +37,11 @@ class Interpreter {
   // in flight now (run_loop).
   bool run(Call& call);
 
+  // Runs a batch of text on a thread of somebody else's while this one's own waits elsewhere (rule
+  // T7): attaches it by `state`, and puts the result into `results`. False, with nothing done, for
+  // an async handler. The handler must have been loaded, so that this thread need not do that.
+  bool run_here(Call& call, PyThreadState* state, ResultSink& results);
+
   // Batches of `async def` handlers, as tasks of this thread's event loop (async_batches.cc). Only
   // where somebody calls run_loop().
   void allow_flight() { flight_allowed_ = true; }
@@ -146,6 +151,7 @@ class Interpreter {
   bool open_ = false;
   CallbackWaiter* waiter_ = nullptr;
   std::shared_ptr<OutputTarget> output_;
+  ResultSink* results_;  // the output's sink, unless a call runs here
 
   PyObject* host_ = nullptr;
   PyObject* as_list_ = nullptr;

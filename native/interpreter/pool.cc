@@ -8,6 +8,7 @@
 
 #include "interpreter/error_report.h"
 #include "interpreter/tenant.h"
+#include "interpreter/visitor.h"
 #include "platform/platform.h"
 
 namespace rxp {
@@ -227,6 +228,23 @@ void Pool::feed() {
                      [](const auto& a, const auto& b) { return a.first < b.first; });
     for (auto& [load, remote] : order) fed = remote->feed() || fed;
   }
+}
+
+Pool::Borrowed::Borrowed(Pool& pool, Call& call) : pool_(pool), call_(call) {
+  if (pool.make_remote_ || pool.options_.isolation != Isolation::kShared) return;
+  seat_ = pool.queue_.borrow_seat();
+  if (seat_ >= 0) interpreter_ = pool.seat(seat_).interpreter;
+}
+
+Pool::Borrowed::~Borrowed() {
+  if (seat_ >= 0) pool_.queue_.return_seat(seat_, ran_ ? call_.count : -1);
+}
+
+bool Pool::Borrowed::run(PyThreadState* state, HeldResult& held) {
+  pool_.callbacks->busy.store(true, std::memory_order_relaxed);
+  ran_ = interpreter_->run_here(call_, state, held);
+  pool_.callbacks->busy.store(false, std::memory_order_relaxed);
+  return ran_;
 }
 
 Seat& Pool::seat(int index) {

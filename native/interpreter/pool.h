@@ -18,6 +18,9 @@
 
 namespace rxp {
 
+class HeldResult;
+class Interpreter;
+
 // What the JavaScript side needs to know to interrupt an interpreter. Owned by the pool, so it may
 // be read when the interpreter has gone.
 struct Seat {
@@ -27,6 +30,7 @@ struct Seat {
   Runtime* runtime = nullptr;
   bool home = false;
   unsigned long ident = 0;
+  Interpreter* interpreter = nullptr;  // of a thread here, while that is there
   // Under the mutex: batches of async handlers, and those of them that are to be cancelled.
   std::set<uint64_t> in_flight;
   std::vector<uint64_t> cancelled;
@@ -46,6 +50,7 @@ struct Seat {
     runtime = nullptr;
     home = false;
     ident = 0;
+    interpreter = nullptr;
     in_flight.clear();
     cancelled.clear();
   }
@@ -96,6 +101,25 @@ class Pool final : public Workplace, public std::enable_shared_from_this<Pool> {
   // kLost: nothing does, because `start_call` is 0. kClosed: the seat was about to be closed, and
   // is now. kNot: the call has ended.
   GivenUp give_up(int32_t call, int32_t start_call);
+  // An interpreter here that has nothing to do, for as long as this lives (rule T7). Used by the
+  // pool's JavaScript thread.
+  class Borrowed {
+   public:
+    Borrowed(Pool& pool, Call& call);
+    ~Borrowed();
+    // Null when there is none.
+    Interpreter* interpreter() const { return interpreter_; }
+    // Runs the call on this thread, whose state in the interpreter's runtime is `state`.
+    bool run(PyThreadState* state, HeldResult& held);
+
+   private:
+    Pool& pool_;
+    Call& call_;
+    int seat_ = -1;
+    bool ran_ = false;
+    Interpreter* interpreter_ = nullptr;
+  };
+
   // The JavaScript thread is going away: drops what waits, interrupts what runs, and returns when
   // no interpreter uses that thread's memory any more (rule M2).
   void abandon();

@@ -87,6 +87,7 @@ inline constexpr int kFileInput = 257;
   X(PyThreadState_Get, PyThreadState*, (void))                                    \
   X(PyThreadState_New, PyThreadState*, (PyInterpreterState*))                     \
   X(PyThreadState_Clear, void, (PyThreadState*))                                  \
+  X(PyThreadState_Delete, void, (PyThreadState*))                                 \
   X(PyThreadState_DeleteCurrent, void, (void))                                    \
   X(PyThreadState_GetInterpreter, PyInterpreterState*, (PyThreadState*))          \
   X(PyThreadState_SetAsyncExc, int, (unsigned long, PyObject*))                   \

@@ -114,7 +114,7 @@ void Runtime::run_home() {
   state_ = failure.empty() ? State::kReady : State::kFailed;
   changed_.notify_all();
   for (;;) {
-    changed_.wait(lock, [&] { return !home_stays_.empty() || !reaper_.empty(); });
+    changed_.wait(lock, [&] { return !home_stays_.empty() || reaper_filled_.load(); });
     Stay stay;
     if (!home_stays_.empty()) {
       stay = std::move(home_stays_.front());
@@ -310,17 +310,38 @@ void Runtime::reap(ExportedBuffer* buffer) {
   }
 }
 
+void Runtime::retire(PyThreadState* state) {
+  std::function<void()> poke;
+  {
+    std::lock_guard<std::mutex> lock(mutex_);
+    retired_.push_back(state);
+    reaper_filled_.store(true, std::memory_order_release);
+    poke = home_poke_;
+  }
+  if (poke) {
+    poke();
+  } else {
+    changed_.notify_all();
+  }
+}
+
 void Runtime::drain_reaper() {
   if (!reaper_filled_.load(std::memory_order_acquire)) return;
   std::vector<ExportedBuffer*> given_back;
+  std::vector<PyThreadState*> retired;
   {
     std::lock_guard<std::mutex> lock(mutex_);
     given_back.swap(reaper_);
+    retired.swap(retired_);
     reaper_filled_.store(false, std::memory_order_relaxed);
   }
   for (ExportedBuffer* buffer : given_back) {
     api_.PyBuffer_Release(&buffer->buffer);
     delete buffer;
+  }
+  for (PyThreadState* state : retired) {
+    api_.PyThreadState_Clear(state);
+    api_.PyThreadState_Delete(state);
   }
 }
 

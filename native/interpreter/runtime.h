@@ -5,7 +5,7 @@
 // T2  A private copy of libpython is opened, initialised and used on one thread of ours for ever:
 //     its home. glibc keeps per-thread data of that copy's libc there.
 // T3  The home is Python's main thread, so signals interrupt what runs on it.
-// T4  No JavaScript thread ever takes a GIL.
+// T4  No JavaScript thread ever takes a GIL, unless it was told to wait (T7, visitor.h).
 // T5  Never PyGILState_*: a thread attaches by a thread state of its own.
 // L3  Runtimes are never finalised and never freed. An interpreter that closes gives its thread
 //     back; a private copy waits for the next pool with the same Python.
@@ -78,6 +78,12 @@ class Runtime {
   using Decide = std::function<void(const std::function<void()>& raise)>;
   void interrupt_thread(unsigned long ident, Decide decide);
 
+  // For a thread of somebody else's (rule T7); it is used there until it is given back by retire(),
+  // which any thread may call: a thread of this runtime frees it.
+  PyThreadState* new_thread_state() { return api_.PyThreadState_New(interpreter_); }
+  void retire(PyThreadState* state);
+  int fault_reporter() const { return fault_reporter_; }
+
   // How the leaseholder of the home thread is woken for the reaper's sake; empty when it is free.
   void set_home_poke(std::function<void()> poke);
 
@@ -114,6 +120,7 @@ class Runtime {
   bool home_taken_ = false;
   std::function<void()> home_poke_;
   std::vector<ExportedBuffer*> reaper_;
+  std::vector<PyThreadState*> retired_;
   std::atomic<bool> reaper_filled_{false};
 
   struct Interrupt {

@@ -18,6 +18,7 @@ Tenant::Tenant(Pool& pool, Runtime::Lease& lease, int seat)
   seat_.runtime = &runtime_;
   seat_.home = home_;
   seat_.ident = api_.PyThread_get_thread_ident();
+  seat_.interpreter = &interpreter_;
   interpreter_.set_waiter(this);
   interpreter_.set_loading_flag(&seat_.loading);
   if (woken_ >= 0) interpreter_.allow_flight();
@@ -27,6 +28,7 @@ Tenant::Tenant(Pool& pool, Runtime::Lease& lease, int seat)
 }
 
 Tenant::~Tenant() {
+  seat_.interpreter = nullptr;
   if (home_) runtime_.set_home_poke(nullptr);
   close(woken_);
 }
@@ -133,6 +135,14 @@ bool Tenant::wait(int32_t, CallbackDesk::Clock::time_point until, bool serve) {
   Call* call = queue.take_nested(index_, until, serve);
   api_.PyEval_RestoreThread(state);
   if (call == nullptr) return false;
+  if (!home_) {
+    // An exception that was sent to the call below would be raised in this one; whoever waits there
+    // asks for it again.
+    std::lock_guard<std::mutex> lock(seat_.mutex);
+    if (seat_.interrupted.load() != call->ticket) {
+      api_.PyThreadState_SetAsyncExc(seat_.ident, nullptr);
+    }
+  }
   if (state_is_here(*call)) interpreter_.run(*call);
   if (home_) {
     queue.finish(index_, call);

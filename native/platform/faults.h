@@ -19,6 +19,8 @@ int add_fault_reporter(int signal);
 // handlers, so that running out of stack is reported, too. -1: nothing to report, nothing is done.
 void enter_python_thread(int reporter);
 void leave_python_thread(int reporter);
+// A JavaScript thread runs Python, until it says again that it runs JavaScript.
+void visit_python(int reporter);
 
 // The calling thread runs JavaScript: its faults are V8's.
 void enter_javascript_thread();

@@ -211,6 +211,10 @@ void leave_python_thread(int reporter) {
   if (sigaltstack(&none, nullptr) == 0) munmap(stack.ss_sp, kHandlerStack);
 }
 
+void visit_python(int reporter) {
+  if (reporter >= 0) remember(reporter);
+}
+
 void enter_javascript_thread() { remember(kJavaScript); }
 void leave_javascript_thread() { forget(); }
 

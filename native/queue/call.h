@@ -27,6 +27,10 @@ constexpr bool is_service(CallKind kind) {
   return kind == CallKind::kControl || kind == CallKind::kForget;
 }
 
+// In place of a callback: the JavaScript thread waits for the call, so any interpreter that waits
+// for JavaScript may take it, and it goes before others.
+inline constexpr int32_t kAwaited = INT32_MAX;
+
 inline constexpr int32_t kMostInFlight = 1 << 16;  // batches of one async handler
 inline constexpr int32_t kAnyInterpreter = -1;
 // Handlers have the numbers below; interpreters keep a list that long at most.
@@ -45,8 +49,8 @@ struct Call {
   bool keyed = false;  // it would rather be run there, but leaves no state that it needs
   int32_t count = 0;   // items in the batch
   CallKind kind = CallKind::kText;
-  // The callback that JavaScript was busy with when it made this call, or 0, and the seat whose
-  // interpreter may wait for it, or -1 (callback/desk.h).
+  // The callback that JavaScript was busy with when it made this call, kAwaited or 0, and the seat
+  // whose interpreter may wait for it, or -1 (callback/desk.h).
   int32_t within = 0;
   int asker = -1;
   uint8_t deliveries = 0;            // to worker processes that ended before they had claimed it

@@ -168,19 +168,50 @@ void CallQueue::spin() {
 }
 
 Call* CallQueue::take(int index) {
-  spin();
   std::unique_lock<std::mutex> lock(mutex_);
   Seat& seat = *seats_[static_cast<size_t>(index)];
+  seat.idle = true;
+  lock.unlock();
+  spin();
+  lock.lock();
   for (;;) {
-    if (Call* call = pop(seat)) return call;
-    if (seat.closed || seat.poked) {
-      seat.poked = false;
-      return nullptr;
+    if (!seat.borrowed) {
+      Call* call = pop(seat);
+      if (call != nullptr || seat.closed || seat.poked) {
+        if (call == nullptr) seat.poked = false;
+        seat.idle = false;
+        return call;
+      }
     }
     seat.waiting = true;
     seat.wake.wait(lock);
     seat.waiting = false;
   }
+}
+
+int CallQueue::borrow_seat() {
+  std::lock_guard<std::mutex> lock(mutex_);
+  if (!common_.empty() || !urgent_.empty()) return -1;
+  for (size_t i = 0; i < seats_.size(); i++) {
+    Seat& seat = *seats_[i];
+    bool free = seat.idle && seat.opened && !seat.closed && !seat.poked && seat.own.empty();
+    if (!free || !seat.running.empty()) continue;
+    seat.borrowed = true;
+    return static_cast<int>(i);
+  }
+  return -1;
+}
+
+void CallQueue::return_seat(int index, int32_t items) {
+  std::lock_guard<std::mutex> lock(mutex_);
+  Seat& seat = *seats_[static_cast<size_t>(index)];
+  seat.borrowed = false;
+  if (items >= 0) {
+    seat.done.batches++;
+    seat.done.items += items;
+  }
+  const bool wanted = seat.poked || seat.closed || !seat.own.empty();
+  if (seat.waiting && (wanted || !common_.empty() || !urgent_.empty())) wake(seat);
 }
 
 // What an interpreter may run in the middle of another call.

@@ -39,6 +39,12 @@ class CallQueue {
   // Waits for a call, a poke or the seat's end; null for the latter two. Marks a call as running.
   Call* take(int seat);
 
+  // Borrows a seat whose thread waits in take(), where nothing waits for it: returns the seat, or
+  // -1 when there is none. The thread stays there until the seat is given back, after a batch with
+  // so many items, or -1 when none was run.
+  int borrow_seat();
+  void return_seat(int seat, int32_t items);
+
   // For a seat whose interpreter waits for a callback: a call that was made on its behalf (only
   // with `serve`), or null when it was poked or the time is over. Such a call ends with finish().
   Call* take_nested(int seat, std::chrono::steady_clock::time_point until, bool serve);
@@ -117,6 +123,8 @@ class CallQueue {
     std::condition_variable wake;
     // The first one that does not run beside others runs, too; those behind it wait elsewhere.
     std::vector<Call*> running;
+    bool idle = false;  // its thread is in take()
+    bool borrowed = false;
     bool waiting = false;
     bool calling = false;  // waits for a callback
     bool full = false;     // takes no calls for any seat

@@ -1,6 +1,9 @@
 #include "queue/result_channel.h"
 
+#include <thread>
+
 #include "buffer/exported.h"
+#include "platform/platform.h"
 
 namespace rxp {
 namespace {
@@ -40,7 +43,13 @@ void ResultChannel::signal() {
 
 ResultBlock* ResultChannel::append(std::unique_ptr<ResultBlock> block) {
   blocks_.push_back(std::move(block));
-  signal();
+  if (waiting_) {
+    // It takes what is there before it goes back to its event loop.
+    filled_.store(true, std::memory_order_release);
+    posted_.notify_one();
+  } else {
+    signal();
+  }
   return blocks_.back().get();
 }
 
@@ -118,6 +127,34 @@ bool ResultChannel::post_callback(int32_t pool, int32_t number, TextBuffer& text
 void ResultChannel::nudge() {
   std::lock_guard<std::mutex> lock(mutex_);
   if (!closed_) signal();
+}
+
+bool ResultChannel::wait(std::chrono::milliseconds most) {
+  const auto until = std::chrono::steady_clock::now() + most;
+  {
+    std::lock_guard<std::mutex> lock(mutex_);
+    if (!blocks_.empty()) return true;
+    filled_.store(false, std::memory_order_relaxed);
+    waiting_ = true;
+  }
+  spin();
+  std::unique_lock<std::mutex> lock(mutex_);
+  posted_.wait_until(lock, until, [this] { return !blocks_.empty(); });
+  waiting_ = false;
+  return !blocks_.empty();
+}
+
+// A quick call has its answer sooner than a thread that sleeps would be awake again. Only where
+// another core is left for Python.
+void ResultChannel::spin() {
+  static const bool has_cores = std::thread::hardware_concurrency() > 1;
+  constexpr auto kSpin = std::chrono::microseconds(30);
+  if (!has_cores) return;
+  const auto until = std::chrono::steady_clock::now() + kSpin;
+  while (!filled_.load(std::memory_order_acquire)) {
+    for (int i = 0; i < 16; i++) platform::relax();
+    if (std::chrono::steady_clock::now() > until) return;
+  }
 }
 
 ResultBlock* ResultChannel::front() {

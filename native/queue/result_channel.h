@@ -9,6 +9,9 @@
 //     go away.
 #pragma once
 
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
 #include <cstdint>
 #include <deque>
 #include <memory>
@@ -49,6 +52,9 @@ class ResultChannel final : public ResultSink {
   // Wakes the JavaScript thread for other work of its own.
   void nudge();
 
+  // JavaScript thread only: waits until there is something to take, or so long. False when there is
+  // not. No interpreter waits for the thread meanwhile, and it takes no GIL (rule T4).
+  bool wait(std::chrono::milliseconds most);
   // JavaScript thread only. Null when nothing is left; the next post wakes again.
   ResultBlock* front();
   void pop();  // frees what front() returned
@@ -58,8 +64,12 @@ class ResultChannel final : public ResultSink {
   ResultBlock* append(std::unique_ptr<ResultBlock> block);
   std::unique_ptr<ResultBlock> fresh();
   void signal();
+  void spin();
 
   std::mutex mutex_;
+  std::condition_variable posted_;
+  bool waiting_ = false;
+  std::atomic<bool> filled_{false};  // since the wait began
   Waker* waker_;
   std::deque<std::unique_ptr<ResultBlock>> blocks_;
   std::vector<std::unique_ptr<ResultBlock>> spare_;

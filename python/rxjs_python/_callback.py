@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 FOREVER = 1e8  # seconds
+BUSY = -2  # instead of a request's number; see native/callback/desk.h
 
 
 class Native:
@@ -41,6 +42,15 @@ def begin(name: str, args: tuple[Any, ...], future: bool) -> int:
                 "name": "PoolClosedError",
                 "code": "ERR_POOL_CLOSED",
                 "message": f"{name!r} cannot be called: the pool is closed",
+            }
+        )
+    if number == BUSY:
+        raise JavaScriptError(
+            {
+                "name": "CallbackError",
+                "code": "ERR_CALLBACK",
+                "message": f"{name!r} cannot be called: its JavaScript thread runs this very "
+                "call, by callSync with 'inline'",
             }
         )
     raise RecursionError(

@@ -228,6 +228,7 @@ describe('operator options', () => {
       pool: undefined,
       handler: {},
       seed: undefined,
+      tuning: undefined,
     })
   })
 
@@ -240,6 +241,15 @@ describe('operator options', () => {
     assert.equal(validateOperator('m', 'map', array, { batch: 'auto' }).limits.maxItems, 1)
   })
 
+  it("tune batches with 'auto', and only then", () => {
+    const tuning = (batch: Anything, more = {}) => validateOperator('m', 'map', handler, { batch, ...more }).tuning
+    assert.equal(tuning(undefined), undefined)
+    assert.equal(tuning(16), undefined)
+    assert.deepEqual(tuning('auto'), { maxItems: 16384, maxLatency: undefined })
+    assert.deepEqual(tuning('auto', { maxLatency: 20, bufferSize: 10 }), { maxItems: 10, maxLatency: 20 })
+    assert.equal(validateOperator('m', 'map', array, { batch: 'auto' }).tuning, undefined)
+  })
+
   const wrong: [string, () => unknown, RegExp][] = [
     ['no handler', () => mapPython(undefined as Anything), /the handler must be a Handler, a name/],
     ['a function', () => mapPython((() => {}) as Anything), /the handler must be a Handler/],
@@ -249,6 +259,13 @@ describe('operator options', () => {
       'batch text',
       () => mapPython(handler, { batch: '5' as Anything }),
       /'batch' must be a number of items, 'auto' or/,
+    ],
+    ['maxLatency', () => mapPython(handler, { batch: 'auto', maxLatency: 0 }), /'maxLatency' must be a time.*above 0/],
+    ['maxLatency alone', () => mapPython(handler, { maxLatency: 20 }), /'maxLatency' goes with batch: 'auto'/],
+    [
+      'maxLatency of arrays',
+      () => mapPython(array, { batch: 'auto', maxLatency: 20 }),
+      /'maxLatency' is not for codec/,
     ],
     ['batch null', () => mapPython(handler, { batch: null as Anything }), /'batch' must be a number/],
     ['maxItems', () => mapPython(handler, { batch: { maxItems: 2.5 } }), /'batch\.maxItems'/],
