@@ -2,6 +2,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { findCase } from './cases'
+import { findDriver } from './drivers'
 import { preparePython } from './harness/environment'
 import { describeMachine } from './harness/machine'
 import { BENCH_HELP, type BenchOptions, parseBenchOptions } from './harness/options'
@@ -51,13 +52,17 @@ async function main(): Promise<number> {
     return 0
   }
   const environment = await preparePython(options.python)
-  const { jobs, skipped } = makePlan(options, environment)
+  const { jobs, skipped } = await makePlan(options, environment)
   for (const { driver, reason } of skipped) console.log(`${driver} is left out: ${reason}`)
   if (jobs.length === 0) throw new Error('There is nothing to measure: no case has one of these drivers.')
 
   const machine = describeMachine(environment.python)
   const variables = await prepareCases(jobs, environment.python, options)
-  const results = await runRounds(jobs, { rounds: options.rounds, variables, progress: showProgress })
+  const results = await runRounds(jobs, {
+    rounds: options.rounds,
+    variables: (job) => ({ ...variables[job.case], ...findDriver(job.driver).variables?.(environment) }),
+    progress: showProgress,
+  })
 
   console.log(tables(results))
   writeResults(results, { date: new Date().toISOString(), machine, skipped })

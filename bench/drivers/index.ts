@@ -2,8 +2,13 @@ import type { Driver } from '../harness/types'
 import { childProcess } from './child-process'
 import { javascript } from './javascript'
 import { nodeCallsPython } from './node-calls-python'
+import { nodePyrunner } from './node-pyrunner'
 import { plainPython } from './plain-python'
+import { pymport } from './pymport'
+import { pyodide } from './pyodide'
 import { pythonShell } from './python-shell'
+import { pythonia } from './pythonia'
+import { rest } from './rest'
 import { rxjsPython } from './rxjs-python'
 
 export const drivers: readonly Driver[] = [
@@ -13,6 +18,11 @@ export const drivers: readonly Driver[] = [
   childProcess,
   pythonShell,
   nodeCallsPython,
+  nodePyrunner,
+  pymport,
+  pythonia,
+  pyodide,
+  rest,
 ]
 
 export function findDriver(name: string): Driver {

@@ -13,10 +13,10 @@ export interface BenchOptions {
 
 export const BENCH_HELP = `npm run bench -- [options]
 
-  --case NAME[,NAME]      identity, forest; default both
+  --case NAME[,NAME]      identity, json, forest, forest-columns, array-in, array-out, images, latency; default all
   --driver NAME[,NAME]    default all that run here
-  --sizes N[,N]           batch sizes; default 1,16,256,1024,4096,16384
-  --in-flight N[,N]       calls in flight; default 8, and 64 too where a batch is one string
+  --sizes N[,N]           batch sizes (arrays: bytes; latency: calls per second); default those of the case
+  --in-flight N[,N]       calls in flight; default that of the case: 8, and 64 too where a batch is one string
   --rounds N              how often everything is measured; default 5
   --seconds N             length of one measurement; default 0.7
   --quick                 one round of 0.2 s: to see that it works, not to quote

@@ -3,7 +3,7 @@ import { findCase } from '../cases'
 import { drivers, findDriver } from '../drivers'
 import { disagreements, type Result, runRounds } from '../harness/rounds'
 import { median, short } from '../harness/stats'
-import type { Job } from '../harness/types'
+import { type Job, runsCase } from '../harness/types'
 import { atLeast, type Outcome, type Probe, type Promised, type ShowContext } from './line'
 
 export interface Setting {
@@ -25,7 +25,8 @@ export async function compare(context: ShowContext, setting: Setting, names: rea
     const inFlight = findDriver(driver).concurrent ? setting.inFlight : 1
     return { ...setting, driver, inFlight, seconds, python: environment.python }
   })
-  const variables = { [used.name]: await used.prepare(environment.python, context.data) }
+  const prepared = await used.prepare(environment.python, context.data)
+  const variables = (job: Job) => ({ ...prepared, ...findDriver(job.driver).variables?.(environment) })
   const results = await runRounds(jobs, { rounds, variables })
   for (const { job, failure } of results) {
     if (failure !== undefined && findDriver(job.driver).role !== 'peer') throw new Error(`${job.driver}: ${failure}`)
@@ -36,11 +37,14 @@ export async function compare(context: ShowContext, setting: Setting, names: rea
 }
 
 /** The drivers of other people's ways to Python that run here. */
-export function availablePeers(context: ShowContext, caseName: string): string[] {
-  return drivers
-    .filter(({ role, cases }) => role === 'peer' && cases.includes(caseName))
-    .filter((driver) => driver.unavailable?.(context.environment) === undefined)
-    .map(({ name }) => name)
+export async function availablePeers(context: ShowContext, caseName: string): Promise<string[]> {
+  const used = findCase(caseName)
+  const names: string[] = []
+  for (const driver of drivers) {
+    if (driver.role !== 'peer' || !runsCase(driver, used)) continue
+    if ((await driver.unavailable?.(context.environment)) === undefined) names.push(driver.name)
+  }
+  return names
 }
 
 /** The ratio of the medians; how it went in single rounds stands beside it. */
@@ -72,7 +76,7 @@ export function identityProbe(size: number, inFlight: number, times: number, sha
   return {
     lines,
     async run(context) {
-      const peers = availablePeers(context, 'identity')
+      const peers = await availablePeers(context, 'identity')
       const bounds = share === undefined ? [] : ['javascript']
       const setting = { case: 'identity', size, inFlight }
       const results = await compare(context, setting, ['shared', ...peers, ...bounds])
