@@ -1,4 +1,5 @@
 import type { Driver } from '../harness/types'
+import { jvmDrivers } from '../peers/drivers'
 import { childProcess } from './child-process'
 import { javascript } from './javascript'
 import { nodeCallsPython } from './node-calls-python'
@@ -26,7 +27,7 @@ export const drivers: readonly Driver[] = [
 ]
 
 export function findDriver(name: string): Driver {
-  const found = drivers.find((one) => one.name === name)
+  const found = [...drivers, ...jvmDrivers].find((one) => one.name === name)
   if (found !== undefined) return found
   throw new Error(`There is no driver "${name}"; there are ${drivers.map((driver) => driver.name).join(', ')}`)
 }

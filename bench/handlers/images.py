@@ -1,4 +1,4 @@
-"""An edge filter on grey frames of 640×480: bytes in, an array of bytes out."""
+"""An edge filter on grey frames of 640 by 480: bytes in, an array of bytes out."""
 
 from __future__ import annotations
 

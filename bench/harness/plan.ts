@@ -1,5 +1,6 @@
 import { cases, findCase } from '../cases'
 import { drivers, findDriver } from '../drivers'
+import { jvmDrivers } from '../peers/drivers'
 import type { PythonEnvironment } from './environment'
 import type { BenchOptions } from './options'
 import { type Driver, type Job, runsCase, runsSize } from './types'
@@ -12,7 +13,7 @@ export interface Plan {
 /** Every case with every driver that runs here, at every size; neighbours in the list are what will be compared. */
 export async function makePlan(options: BenchOptions, environment: PythonEnvironment): Promise<Plan> {
   const usedCases = options.cases?.map(findCase) ?? cases
-  const asked = options.drivers?.map(findDriver) ?? drivers
+  const asked = options.drivers?.map(findDriver) ?? [...drivers, ...(options.jvm ? jvmDrivers : [])]
   const skipped: { driver: string; reason: string }[] = []
   const usedDrivers: Driver[] = []
   for (const driver of asked) {

@@ -1,4 +1,5 @@
 import { findCase } from '../cases'
+import { findDriver } from '../drivers'
 import { measureOnce } from './launch'
 import { median, quantile, type Summary, summarise } from './stats'
 import type { Job, Measurement } from './types'
@@ -41,13 +42,17 @@ export async function runRounds(jobs: readonly Job[], options: RoundOptions): Pr
       done += 1
       if (failures[index] !== undefined) continue
       try {
-        measured[index]!.push(await measureOnce(job, options.variables(job)))
+        measured[index]!.push(await measureJob(job, options.variables(job)))
       } catch (error) {
         failures[index] = (error as Error).message
       }
     }
   }
   return jobs.map((job, index) => toResult(job, measured[index]!, failures[index]))
+}
+
+function measureJob(job: Job, variables: Readonly<Record<string, string>>): Promise<Measurement> {
+  return (findDriver(job.driver).measure ?? measureOnce)(job, variables)
 }
 
 function toResult(job: Job, measured: Measurement[], failure: string | undefined): Result {

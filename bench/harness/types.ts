@@ -25,8 +25,8 @@ export interface Measurement {
   readonly batches: number
   readonly seconds: number
   readonly itemsPerSecond: number
-  /** Hash of the results of the first items: equal for every driver of a case, or one of them is wrong. */
-  readonly digest: string
+  /** Hash of the results of the first items: equal for every driver of a case, or one of them is wrong. Undefined where order is not kept. */
+  readonly digest?: string
   /** CPU time of the JavaScript thread for each item; undefined where the system does not say. */
   readonly threadUsPerItem?: number
   /** Memory of the process and all its children after the stretch; what several of them share counts once. */
@@ -73,6 +73,8 @@ export interface Driver {
   /** Why it cannot run here, or undefined; called once, before the first measurement. */
   unavailable?(environment: PythonEnvironment): string | undefined | Promise<string | undefined>
   open(work: Work): Promise<Session>
+  /** For what is no package of Node's: a measurement by a program of its own. */
+  measure?(job: Job, variables: Readonly<Record<string, string>>): Promise<Measurement>
 }
 
 /** What is done with the items. */

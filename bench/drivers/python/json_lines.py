@@ -1,4 +1,4 @@
-"""Answers a JSON value per line with one per line: json_lines.py FOLDER MODULE FUNCTION INIT PAYLOAD"""
+"""A JSON value per line in and out: json_lines.py FOLDER MODULE FUNCTION INIT PAYLOAD"""
 
 from __future__ import annotations
 
