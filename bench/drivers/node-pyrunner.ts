@@ -25,7 +25,7 @@ let library: string | undefined
 /** node-pyrunner by its asynchronous call, on a Python 3.10: the only one that it knows. */
 export const nodePyrunner: Driver = {
   name: 'node-pyrunner',
-  label: 'node-pyrunner (Python 3.10)',
+  label: 'node-pyrunner',
   role: 'peer',
   concurrent: true,
   carries: [],

@@ -40,7 +40,7 @@ public final class JetBench {
     config.setProperty("hazelcast.phone.home.enabled", "false");
     config.getNetworkConfig().getJoin().getAutoDetectionConfig().setEnabled(false);
     config.getNetworkConfig().getJoin().getMulticastConfig().setEnabled(false);
-    config.getJetConfig().setEnabled(true);
+    config.getJetConfig().setEnabled(true).setResourceUploadEnabled(true);
     // A batch is what the queue before the stage holds, so that it has to hold two.
     config.getJetConfig().setDefaultEdgeConfig(new EdgeConfig().setQueueSize(Math.max(1024, 2 * size)));
     HazelcastInstance member = Hazelcast.newHazelcastInstance(config);

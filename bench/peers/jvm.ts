@@ -129,9 +129,15 @@ export function runJava(run: JavaRun): Promise<Measurement> {
       const text = Buffer.concat(output).toString('utf8')
       const found = /^RESULT (.*)$/m.exec(text)
       if (status === 0 && found !== null) resolve(JSON.parse(found[1]!) as Measurement)
-      else reject(new Error(`${run.program} ended with ${signal ?? status}\n${text.slice(-800)}`))
+      else reject(new Error(`${run.program} ended with ${signal ?? status}\n${whyOf(text)}`))
     })
   })
+}
+
+/** What a program said, without the places in Java where it did. */
+function whyOf(output: string): string {
+  const lines = output.split('\n').filter((line) => !/^\s+at /.test(line))
+  return lines.join('\n').slice(-1200)
 }
 
 /** A folder that Jet copies to its job: the handlers, and a module of this name that lends them our packages. */

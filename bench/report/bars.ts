@@ -4,7 +4,7 @@ import { short } from '../harness/stats'
 import type { Case } from '../harness/types'
 import { type Bar, barChart } from './bar-chart'
 import { headlineSize } from './case-chart'
-import { isShown, looks, type Measured, roleOf } from './palette'
+import { BAR_COLORS, isShown, type Measured, roleOf } from './palette'
 import { milliseconds } from './table'
 
 /** p50 as bars and p99 as their tails, at the lowest rate. */
@@ -40,15 +40,19 @@ export function memoryChart(used: Case, results: readonly Measured[]): string | 
     .sort((a, b) => a.memoryMiB! - b.memoryMiB!)
   return barChart({
     title: 'Memory of Node with its Python',
-    subtitle: `${used.title}, batches of ${size.toLocaleString('en')}; all processes together, shared pages counted once`,
+    subtitle: `${used.title}, batches of ${size.toLocaleString('en')}; all processes together, garbage included`,
     bars: toBars(sorted, ({ memoryMiB }) => ({ value: memoryMiB!, shown: `${short(memoryMiB!)} MiB` })),
   })
 }
 
 function toBars(sorted: readonly Measured[], of: (result: Measured) => Pick<Bar, 'value' | 'tail' | 'shown'>): Bar[] {
-  const look = looks(sorted.map(({ job }) => job.driver))
   return sorted.map((result) => {
-    const { color, strong } = look.get(result.job.driver)!
-    return { label: findDriver(result.job.driver).label, color, strong, ...of(result) }
+    const role = roleOf(result)
+    return {
+      label: findDriver(result.job.driver).label,
+      color: BAR_COLORS[role],
+      strong: role === 'ours',
+      ...of(result),
+    }
   })
 }

@@ -91,5 +91,5 @@ function headline(used: Case, shown: readonly Measured[], size: number): string 
   if (lead === undefined) return used.title
   const at = used.payload === 'array' ? sizeLabel(used, size) : `batches of ${size.toLocaleString('en')}`
   const ratio = lead.ratio < 10 ? lead.ratio.toFixed(1) : lead.ratio.toFixed(0)
-  return `${ratio}x the ${used.unit} per second of ${lead.peer} (${at})`
+  return `${ratio}x the ${used.unit} per second of the next best, ${lead.peer} (${at})`
 }

@@ -11,6 +11,9 @@ const PEERS = ['#d9480f', '#b7791f', '#c2255c']
 const REST = '#a8b0b8'
 const BOUNDS = ['#444c55', '#8a939c']
 
+/** In bars, a name stands beside each: who is ours is all that colour has to say. */
+export const BAR_COLORS: Record<Driver['role'], string> = { ours: '#0b3fae', peer: '#b9a48c', bound: '#8a939c' }
+
 export interface Look {
   readonly color: string
   readonly strong: boolean

@@ -1,0 +1,79 @@
+/** Streams of more and more items through `mapPython`: what one costs, and what the process holds. */
+import { setImmediate as turn } from 'node:timers/promises'
+import { lastValueFrom, reduce } from 'rxjs'
+import { loadPackage } from '../../harness/package'
+import { handlersFolder } from '../../harness/paths'
+import { answer } from './answer'
+
+export interface GrowthRequest {
+  /** Lengths of the streams, the shortest first. */
+  readonly lengths: readonly number[]
+  readonly batch: number
+}
+
+export interface GrowthAnswer {
+  readonly runs: readonly { readonly items: number; readonly itemsPerSecond: number; readonly rssMiB: number }[]
+  /** Resident memory at every tenth of the longest stream. */
+  readonly tenthsMiB: readonly number[]
+}
+
+/** A short stream is repeated until it fills this time, since a clock says little about milliseconds. */
+const SHORTEST_S = 0.5
+const TENTHS = 10
+const RING = 65_536
+
+function resident(): number {
+  return process.memoryUsage().rss / 2 ** 20
+}
+
+async function settled(): Promise<number> {
+  for (let pass = 0; pass < 2; pass += 1) {
+    globalThis.gc!()
+    await turn()
+  }
+  return resident()
+}
+
+answer<GrowthRequest, GrowthAnswer>(async ({ python, lengths, batch }) => {
+  const { PythonPool, fromIterable, mapPython } = loadPackage()
+  const pool = await PythonPool.open({ python, path: [handlersFolder], size: 1, isolation: 'shared' })
+  const handler = pool.handler<string, string>('identity:handle', { codec: 'string' })
+  const items = Array.from({ length: RING }, (_, index) => `item ${index} `.padEnd(40, 'x'))
+
+  function* stream(length: number): Generator<string> {
+    for (let index = 0; index < length; index += 1) yield items[index % RING]!
+  }
+
+  /** Seconds of one stream of this length. */
+  async function pass(length: number, each?: (seen: number) => void): Promise<number> {
+    const start = performance.now()
+    const results = fromIterable(() => stream(length)).pipe(
+      mapPython(handler, { batch: { maxItems: batch }, concurrency: 8 }),
+      reduce((seen, text, index) => {
+        each?.(index + 1)
+        return seen + text.length
+      }, 0),
+    )
+    const characters = await lastValueFrom(results)
+    if (characters !== length * 40) throw new Error(`${characters} characters came back for ${length} items`)
+    return (performance.now() - start) / 1000
+  }
+
+  await pass(lengths[0]! * 10)
+  const runs: { items: number; itemsPerSecond: number; rssMiB: number }[] = []
+  const tenthsMiB: number[] = []
+  for (const [at, length] of lengths.entries()) {
+    const last = at === lengths.length - 1
+    const step = Math.floor(length / TENTHS)
+    let seconds = 0
+    let done = 0
+    while (done === 0 || seconds < SHORTEST_S) {
+      seconds += await pass(length, last ? (seen) => seen % step === 0 && tenthsMiB.push(resident()) : undefined)
+      done += length
+      if (last) break
+    }
+    runs.push({ items: length, itemsPerSecond: done / seconds, rssMiB: await settled() })
+  }
+  await pool.close()
+  return { runs, tenthsMiB }
+})
