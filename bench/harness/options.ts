@@ -19,7 +19,7 @@ export const BENCH_HELP = `npm run bench -- [options]
 
   --case NAME[,NAME]      identity, json, forest, forest-columns, array-in, array-out, images, latency; default all
   --driver NAME[,NAME]    default all that run here
-  --sizes N[,N]           batch sizes (arrays: bytes; latency: calls per second); default those of the case
+  --sizes N[,N]           batch sizes; arrays (bytes) and latency (calls per second) keep theirs beside them
   --in-flight N[,N]       calls in flight; default that of the case: 8, and 64 too where a batch is one string
   --rounds N              how often everything is measured; default 5
   --seconds N             length of one measurement; default 0.7

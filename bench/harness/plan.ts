@@ -3,7 +3,7 @@ import { drivers, findDriver } from '../drivers'
 import { jvmDrivers } from '../peers/drivers'
 import type { PythonEnvironment } from './environment'
 import type { BenchOptions } from './options'
-import { type Driver, type Job, runsCase, runsSize } from './types'
+import { type Case, type Driver, type Job, runsCase, runsSize } from './types'
 
 export interface Plan {
   readonly jobs: readonly Job[]
@@ -25,7 +25,7 @@ export async function makePlan(options: BenchOptions, environment: PythonEnviron
   const jobs: Job[] = []
   const { seconds } = options
   for (const used of usedCases) {
-    for (const size of options.sizes ?? used.sizes) {
+    for (const size of sizesOf(used, options.sizes)) {
       for (const driver of usedDrivers) {
         if (!runsCase(driver, used) || !runsSize(driver, used, size)) continue
         const counts = driver.concurrent ? (options.inFlight ?? used.inFlight(size)) : [1]
@@ -36,4 +36,11 @@ export async function makePlan(options: BenchOptions, environment: PythonEnviron
     }
   }
   return { jobs, skipped }
+}
+
+/** Sizes of arrays and rates of calls are none of batches: such cases keep their own unless all that were asked for are theirs. */
+function sizesOf(used: Case, asked: readonly number[] | undefined): readonly number[] {
+  if (asked === undefined) return used.sizes
+  const batches = used.payload !== 'array' && used.measures === 'throughput'
+  return batches || asked.every((size) => used.sizes.includes(size)) ? asked : used.sizes
 }

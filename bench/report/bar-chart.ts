@@ -1,5 +1,5 @@
 /** Horizontal bars, the shortest first, as SVG text: less is better. */
-import { document, FAINT, INK, text } from './svg'
+import { document, FAINT, heading, INK, text } from './svg'
 
 export interface Bar {
   readonly label: string
@@ -45,19 +45,25 @@ export function barChart({ title, subtitle, bars }: BarChart): string {
         rectangle(y, length(bar.value), bar.color, bar.strong ? 1 : 0.75),
         text(end + 8, y + 14, bar.shown, { size: 13, weight }),
       ]
-      if (bar.tail !== undefined) parts.push(rectangle(y + 6, length(bar.tail), bar.color, 0.3, THICK - 12))
+      if (bar.tail !== undefined && bar.tail > bar.value)
+        parts.push(tailOf(y, length(bar.value), length(bar.tail), bar))
       return parts.join('')
     })
   const height = TOP + bars.length * STEP + 24
   const scale = logarithmic ? [text(16, height - 8, 'lengths are logarithmic', { size: 11, color: FAINT })] : []
   return document(title, WIDTH, height, [
-    text(16, 34, title, { size: 20, weight: 700 }),
+    heading(title, WIDTH),
     text(16, 58, subtitle, { size: 13, color: FAINT }),
     ...rows,
     ...scale,
   ])
 }
 
-function rectangle(y: number, width: number, color: string, opacity: number, thick = THICK): string {
-  return `<rect x="${LEFT}" y="${y}" width="${Math.max(1, width).toFixed(1)}" height="${thick}" rx="2" fill="${color}" fill-opacity="${opacity}"/>`
+function rectangle(y: number, width: number, color: string, opacity: number): string {
+  return `<rect x="${LEFT}" y="${y}" width="${Math.max(1, width).toFixed(1)}" height="${THICK}" rx="2" fill="${color}" fill-opacity="${opacity}"/>`
+}
+
+function tailOf(y: number, from: number, to: number, { color }: Bar): string {
+  const middle = y + THICK / 2
+  return `<path d="M${(LEFT + from).toFixed(1)} ${middle}H${(LEFT + to).toFixed(1)}" stroke="${color}" stroke-opacity="0.4" stroke-width="5"/>`
 }

@@ -40,10 +40,15 @@ export function caseChart(used: Case, results: readonly Measured[]): string {
     xLabel: times ? 'size of the array' : `batch size (${used.unit} per call)`,
     yLabel: times ? 'time of a call (less is better)' : `${used.unit} per second (more is better)`,
     xText: times ? (bytes) => sizeLabel(used, bytes) : undefined,
-    yText: times ? (us) => (us < 1000 ? `${short(us)} µs` : `${short(us / 1000)} ms`) : undefined,
+    yText: times ? duration : undefined,
     footnote: footnotes.length > 0 ? footnotes.join('; ') : undefined,
     series,
   })
+}
+
+function duration(microseconds: number): string {
+  if (microseconds < 1e3) return `${short(microseconds)} µs`
+  return microseconds < 1e6 ? `${short(microseconds / 1e3)} ms` : `${short(microseconds / 1e6)} s`
 }
 
 /** Where a driver was measured with several numbers of calls in flight, the lowest. */
@@ -89,7 +94,7 @@ export function leadOf(results: readonly Measured[], size: number): Lead | undef
 function headline(used: Case, shown: readonly Measured[], size: number): string {
   const lead = leadOf(shown, size)
   if (lead === undefined) return used.title
-  const at = used.payload === 'array' ? sizeLabel(used, size) : `batches of ${size.toLocaleString('en')}`
+  const at = used.payload === 'array' ? `arrays of ${sizeLabel(used, size)}` : `batches of ${size.toLocaleString('en')}`
   const ratio = lead.ratio < 10 ? lead.ratio.toFixed(1) : lead.ratio.toFixed(0)
-  return `${ratio}x the ${used.unit} per second of the next best, ${lead.peer} (${at})`
+  return `${ratio}x the best of the others (${lead.peer}), ${at}`
 }

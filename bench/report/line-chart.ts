@@ -1,6 +1,6 @@
 /** A line chart with both axes logarithmic, as SVG text; each line is named where it ends, so there is no legend. */
 import { short } from '../harness/stats'
-import { document, FAINT, text } from './svg'
+import { document, FAINT, heading, text } from './svg'
 
 export interface Point {
   readonly x: number
@@ -50,7 +50,7 @@ export function lineChart(chart: LineChart): string {
   const x = logScale(xs[0] ?? 1, xs.at(-1) ?? 1, PLOT.left + 14, PLOT.right - 8)
   const y = logScale(low, high, PLOT.bottom, PLOT.top)
   const parts = [
-    text(PLOT.left - 60, 34, chart.title, { size: 20, weight: 700 }),
+    heading(chart.title, WIDTH),
     text(PLOT.left - 60, 58, chart.subtitle, { size: 13, color: FAINT }),
     ...yAxis(low, high, y, yText),
     ...xs.map((value) => text(x(value), PLOT.bottom + 20, xText(value), { anchor: 'middle', size: 12 })),
@@ -76,6 +76,8 @@ function yAxis(low: number, high: number, y: Scale, show: Show): string[] {
       parts.push(rule(y(value), factor === 1 ? '#c8d0d8' : '#eceff2'))
       // Where the range is small, powers of ten alone would leave the axis almost without numbers.
       if (factor !== 1 && decades > 3) continue
+      // Above that it would touch the axis's name.
+      if (y(value) < PLOT.top + 10) continue
       parts.push(text(PLOT.left - 8, y(value) + 4, axisNumber(value, show), { anchor: 'end', size: 12 }))
     }
   }

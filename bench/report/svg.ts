@@ -13,7 +13,13 @@ export interface TextStyle {
 export function text(x: number, y: number, content: string, style: TextStyle): string {
   const { size, color = INK, weight, anchor } = style
   const extra = `${weight ? ` font-weight="${weight}"` : ''}${anchor ? ` text-anchor="${anchor}"` : ''}`
-  return `<text x="${x.toFixed(1)}" y="${y.toFixed(1)}" font-size="${size}" fill="${color}"${extra}>${escapeXml(content)}</text>`
+  return `<text x="${x.toFixed(1)}" y="${y.toFixed(1)}" font-size="${Number(size.toFixed(1))}" fill="${color}"${extra}>${escapeXml(content)}</text>`
+}
+
+/** A chart's heading, smaller where it would not fit. */
+export function heading(title: string, width: number): string {
+  const size = Math.min(20, (width - 32) / (title.length * 0.62))
+  return text(16, 34, title, { size, weight: 700 })
 }
 
 export function document(title: string, width: number, height: number, parts: readonly string[]): string {
