@@ -5,15 +5,17 @@ import { packageProblem } from './harness/package'
 import { core } from './show/core'
 import { isolation } from './show/isolation'
 import type { Outcome, Probe, Report, ShowContext } from './show/line'
+import { speed } from './show/speed'
 import { streams } from './show/streams'
 
-const REPORTS: readonly Report[] = [core, isolation, streams]
+const REPORTS: readonly Report[] = [core, isolation, streams, speed]
 
 const HELP = `npm run show -- ${REPORTS.map(({ name }) => name).join('|')} [options]
 
   --only TEXT       only lines whose name holds this text
   --rounds N        rounds of each comparison; default 5
   --quick           few rounds and short ones: to see that it works, not to quote
+  --items N         items of the longest stream of the report speed; default 100 million
   --python PATH     the Python to make the environment from; default as a pool finds it
   --data FILE       census records in the UCI Adult format; default ../shared/data/adult.data or made-up records
 `
@@ -51,6 +53,7 @@ async function main(): Promise<number> {
       only: { type: 'string', default: '' },
       rounds: { type: 'string' },
       quick: { type: 'boolean', default: false },
+      items: { type: 'string' },
       python: { type: 'string' },
       data: { type: 'string' },
       help: { type: 'boolean', default: false },
@@ -63,6 +66,9 @@ async function main(): Promise<number> {
   }
   const rounds = Number(values.rounds ?? (values.quick ? 1 : 5))
   if (!Number.isInteger(rounds) || rounds < 1) throw new Error(`--rounds: "${values.rounds}" is not a positive number`)
+  const items = values.items === undefined ? undefined : Number(values.items)
+  if (items !== undefined && !(items >= 10_000))
+    throw new Error(`--items: "${values.items}" is not a number from 10000 on`)
   const problem = packageProblem()
   if (problem !== undefined) throw new Error(problem)
 
@@ -72,6 +78,7 @@ async function main(): Promise<number> {
     rounds,
     seconds: values.quick ? 0.2 : 0.7,
     share: values.quick ? 0.02 : 1,
+    items,
     data: values.data,
     environment: await preparePython(values.python),
   })

@@ -1,6 +1,7 @@
 import { callSession } from '../harness/pump'
 import type { Driver } from '../harness/types'
 import { LineProcess, pythonArguments, pythonEnd } from './lines'
+import { decode, encode } from './text'
 
 /** A child process that reads and writes a JSON array per batch and line, as well as we can do it. */
 export const childProcess: Driver = {
@@ -8,12 +9,14 @@ export const childProcess: Driver = {
   label: 'child process, JSON lines',
   role: 'peer',
   concurrent: true,
-  cases: ['identity', 'forest'],
+  carries: ['strings', 'records', 'frames', 'array'],
+  except: ['forest-columns'],
   async open(work) {
+    const { payload } = work.case
     const child = new LineProcess(work.job.python, [pythonEnd('json_lines.py'), ...pythonArguments(work.case)])
     return callSession(
       work,
-      async (batch) => JSON.parse(await child.ask(JSON.stringify(batch))) as string[],
+      async (batch) => decode(await child.ask(encode(batch, payload)), payload),
       () => child.close(),
     )
   },

@@ -1,9 +1,15 @@
 import type { Driver } from '../harness/types'
+import { jvmDrivers } from '../peers/drivers'
 import { childProcess } from './child-process'
 import { javascript } from './javascript'
 import { nodeCallsPython } from './node-calls-python'
+import { nodePyrunner } from './node-pyrunner'
 import { plainPython } from './plain-python'
+import { pymport } from './pymport'
+import { pyodide } from './pyodide'
 import { pythonShell } from './python-shell'
+import { pythonia } from './pythonia'
+import { rest } from './rest'
 import { rxjsPython } from './rxjs-python'
 
 export const drivers: readonly Driver[] = [
@@ -13,10 +19,15 @@ export const drivers: readonly Driver[] = [
   childProcess,
   pythonShell,
   nodeCallsPython,
+  nodePyrunner,
+  pymport,
+  pythonia,
+  pyodide,
+  rest,
 ]
 
 export function findDriver(name: string): Driver {
-  const found = drivers.find((one) => one.name === name)
+  const found = [...drivers, ...jvmDrivers].find((one) => one.name === name)
   if (found !== undefined) return found
   throw new Error(`There is no driver "${name}"; there are ${drivers.map((driver) => driver.name).join(', ')}`)
 }

@@ -1,35 +1,29 @@
-import { consume } from '../harness/pump'
-import type { Driver } from '../harness/types'
+import { blockingSession } from '../harness/pump'
+import type { Batch, Driver } from '../harness/types'
 
 /**
- * The ceiling of every driver that hands a batch over as one string: the items are joined, and the results cut out of
- * the text that comes back. Nothing is between the two.
+ * What the JavaScript thread alone needs for a batch that is handed over as one text: strings are joined and the results
+ * cut out of what comes back; records go through JSON.stringify and JSON.parse. Nothing is between the two.
  */
 export const javascript: Driver = {
   name: 'javascript',
-  label: 'JavaScript: join and cut, no Python',
+  label: 'JavaScript alone, no Python',
   role: 'bound',
   concurrent: false,
-  cases: ['identity'],
-  async open({ batches }) {
-    let next = 0
-    return {
-      async run(count) {
-        const start = performance.now()
-        for (let done = 0; done < count; done += 1) {
-          const batch = batches[next]!
-          next = next + 1 === batches.length ? 0 : next + 1
-          consume(joinAndCut(batch), batch.length)
-        }
-        return (performance.now() - start) / 1000
-      },
-      results: async (batch) => joinAndCut(batch),
-      close: async () => undefined,
-    }
+  carries: [],
+  only: ['identity', 'json'],
+  async open(work) {
+    const there = work.case.payload === 'strings' ? joinAndCut : thereAndBack
+    return blockingSession(work, there, () => undefined)
   },
 }
 
-function joinAndCut(batch: readonly string[]): string[] {
+function thereAndBack(batch: Batch): Batch {
+  return JSON.parse(JSON.stringify(batch)) as Batch
+}
+
+function joinAndCut(items: Batch): Batch {
+  const batch = items as readonly string[]
   const lengths = new Uint32Array(batch.length)
   for (let index = 0; index < batch.length; index += 1) lengths[index] = batch[index]!.length
   const text = batch.join('')

@@ -13,7 +13,11 @@ interface Waiting {
 
 /** The arguments of the Python ends in `drivers/python`. */
 export function pythonArguments(used: Case): string[] {
-  return [handlersFolder, used.module, used.init ? 'load' : '']
+  return [handlersFolder, used.module, functionOf(used), used.init ? 'load' : '', used.payload, used.codec ?? '']
+}
+
+export function functionOf(used: Case): string {
+  return used.function ?? 'handle'
 }
 
 export function pythonEnd(name: string): string {

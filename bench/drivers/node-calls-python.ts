@@ -1,9 +1,10 @@
 import { execFileSync } from 'node:child_process'
-import { join } from 'node:path'
 import { handlersFolder } from '../harness/paths'
 import { installPeer, type Peer, requirePeer, withPython } from '../harness/peers'
 import { callSession } from '../harness/pump'
-import type { Driver } from '../harness/types'
+import type { Batch, Driver } from '../harness/types'
+import { functionOf, pythonEnd } from './lines'
+import { float64 } from './text'
 
 const peer: Peer = { name: 'node-calls-python', version: '1.11.1' }
 
@@ -24,19 +25,29 @@ export const nodeCallsPython: Driver = {
   label: 'node-calls-python',
   role: 'peer',
   concurrent: true,
-  cases: ['identity', 'forest'],
+  carries: ['strings', 'records', 'frames', 'array'],
+  except: ['forest-columns'],
   unavailable: ({ baseFolder }) => installPeer(peer, baseFolder),
   async open(work) {
+    const { payload, module: name, init } = work.case
     const folders = JSON.parse(execFileSync(work.job.python, ['-c', FOLDERS], { encoding: 'utf8' }))
     Object.assign(process.env, withPython(folders.base))
     const { interpreter } = requirePeer<{ interpreter: Interpreter }>(peer)
     interpreter.addImportPath(folders.packages)
-    const module = await interpreter.import(join(handlersFolder, `${work.case.module}.py`))
-    if (work.case.init) await interpreter.call(module, 'load')
+    interpreter.addImportPath(pythonEnd(''))
+    const module = await interpreter.import(pythonEnd('embedded.py'))
+    await interpreter.call(module, 'prepare', handlersFolder, name, functionOf(work.case), init ? 'load' : '', payload)
     return callSession(
       work,
-      async (batch) => (await interpreter.call(module, 'handle', batch)) as string[],
+      async (batch) => fromBytes((await interpreter.call(module, 'handle', batch)) as Batch, payload),
       () => undefined,
     )
   },
+}
+
+/** It gives ArrayBuffers for bytes. */
+export function fromBytes(results: Batch | ArrayBuffer, payload: string): Batch {
+  if (payload === 'array') return float64(results as ArrayBuffer)
+  if (payload === 'frames') return (results as unknown as readonly ArrayBuffer[]).map((one) => new Uint8Array(one))
+  return results as Batch
 }

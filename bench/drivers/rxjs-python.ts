@@ -3,46 +3,73 @@ import type { Handler, PythonPool } from '../../lib'
 import { loadPackage, packageProblem } from '../harness/package'
 import { handlersFolder } from '../harness/paths'
 import { callSession } from '../harness/pump'
-import type { Driver, Session, Work } from '../harness/types'
+import type { Batch, Driver, Session, Work } from '../harness/types'
+import { functionOf } from './lines'
 
 interface Variant {
-  readonly isolation: 'shared' | 'namespace'
+  readonly isolation: 'shared' | 'namespace' | 'process'
   /** Interpreters in the pool. */
   readonly size: number
   /** One call after the other by `handler.call`, or an RxJS stream through `mapPython`. */
   readonly shape: 'call' | 'stream'
 }
 
-async function open(work: Work, variant: Variant): Promise<{ pool: PythonPool; handler: Handler<string, string> }> {
+const CODECS = { strings: 'string', records: 'json', frames: 'buffer', array: 'array' } as const
+
+interface Opened {
+  readonly pool: PythonPool
+  readonly handler: Handler<unknown, unknown>
+  /** Whatever the codec takes. */
+  call(batch: Batch): Promise<Batch>
+}
+
+/** Worker processes are given just what Python needs, and these. */
+function handlerVariables(): Record<string, string> {
+  const names = ['RXP_BENCH_MODEL', 'OMP_NUM_THREADS', 'OPENBLAS_NUM_THREADS']
+  return Object.fromEntries(names.map((name) => [name, process.env[name] ?? '']))
+}
+
+async function open(work: Work, variant: Variant): Promise<Opened> {
   const { PythonPool } = loadPackage()
   const { isolation, size } = variant
-  const pool = await PythonPool.open({ python: work.job.python, path: [handlersFolder], size, isolation })
-  const { module, init } = work.case
-  const handler = pool.handler<string, string>(`${module}:handle`, {
-    codec: 'string',
+  const env = handlerVariables()
+  const pool = await PythonPool.open({ python: work.job.python, path: [handlersFolder], size, isolation, env })
+  const { module, init, payload, codec = CODECS[payload] } = work.case
+  const handler = pool.handler(`${module}:${functionOf(work.case)}`, {
+    codec,
     ...(init ? { init: `${module}:load` } : {}),
+  } as { codec: 'json' }) as Handler<unknown, unknown>
+  const call = (batch: Batch) => handler.call(batch as readonly unknown[]) as Promise<Batch>
+  // Once on every interpreter: importing and loading are no part of what is measured.
+  await Promise.all(Array.from({ length: 4 * size }, () => call(work.batches[0]!)))
+  return { pool, handler, call }
+}
+
+/** Arrays are handed over in memory of the pool's own, which both sides see; any other array is copied once. */
+function inPoolMemory(batches: readonly Batch[], pool: PythonPool): Batch[] {
+  return (batches as readonly Float64Array[]).map((batch) => {
+    const own = pool.allocate(Float64Array, batch.length)
+    own.set(batch)
+    return own
   })
-  return { pool, handler }
 }
 
 async function openCalls(work: Work, variant: Variant): Promise<Session> {
-  const { pool, handler } = await open(work, variant)
-  return callSession(
-    work,
-    (batch) => handler.call(batch),
-    () => pool.close(),
-  )
+  const { pool, call } = await open(work, variant)
+  const batches = work.case.payload === 'array' ? inPoolMemory(work.batches, pool) : work.batches
+  return callSession({ ...work, batches }, call, () => pool.close())
 }
 
 async function openStream(work: Work, variant: Variant): Promise<Session> {
   const { fromIterable, mapPython } = loadPackage()
-  const { pool, handler } = await open(work, variant)
+  const { pool, handler, call } = await open(work, variant)
   const { batches, job } = work
+  const lists = batches as readonly (readonly unknown[])[]
 
   return {
     async run(count) {
       const start = performance.now()
-      const items = fromIterable(() => repeat(batches, count))
+      const items = fromIterable(() => repeat(lists, count))
       const results = items.pipe(
         mapPython(handler, { batch: { maxItems: job.size }, concurrency: job.inFlight }),
         reduce((tally, result) => tally.add(result), new Tally()),
@@ -52,35 +79,39 @@ async function openStream(work: Work, variant: Variant): Promise<Session> {
       if (seen !== count * job.size) throw new Error(`${seen} results came back for ${count * job.size} items`)
       return seconds
     },
-    results: (batch) => handler.call(batch),
+    results: call,
     close: () => pool.close(),
   }
 }
 
+/** Looks at every result: a text by its length, a record by its fields. */
 class Tally {
   items = 0
-  characters = 0
+  sum = 0
 
-  add(result: string): this {
+  add(result: unknown): this {
     this.items += 1
-    this.characters += result.length
+    if (typeof result === 'string') this.sum += result.length
+    else this.sum += Object.keys(result as object).length
     return this
   }
 }
 
-function* repeat(batches: readonly (readonly string[])[], count: number): Generator<string> {
+function* repeat(batches: readonly (readonly unknown[])[], count: number): Generator<unknown> {
   for (let done = 0; done < count; done += 1) yield* batches[done % batches.length]!
 }
 
 function driver(name: string, label: string, variant: Variant): Driver {
+  const stream = variant.shape === 'stream'
   return {
     name,
     label,
     role: 'ours',
     concurrent: true,
-    cases: ['identity', 'forest'],
+    carries: stream ? ['strings', 'records'] : ['strings', 'records', 'frames', 'array'],
+    except: stream ? ['latency'] : [],
     unavailable: packageProblem,
-    open: (work) => (variant.shape === 'call' ? openCalls(work, variant) : openStream(work, variant)),
+    open: (work) => (stream ? openStream(work, variant) : openCalls(work, variant)),
   }
 }
 
@@ -94,4 +125,5 @@ export const rxjsPython: readonly Driver[] = [
     size: 2,
     shape: 'stream',
   }),
+  driver('process', 'rxjs-python processes ×2', { isolation: 'process', size: 2, shape: 'call' }),
 ]

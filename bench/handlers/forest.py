@@ -31,6 +31,23 @@ def handle(batch: list[str]) -> list[str]:
     ]
 
 
+def handle_columns(batch: dict[str, Any]) -> dict[str, Any]:
+    """Columns in, columns out: texts are codes and their different values."""
+    matrix = np.empty((len(batch["age"]), len(_columns)), dtype=np.float32)
+    for place, (name, codes) in enumerate(_columns):
+        column = batch[name]
+        if codes is not None:
+            known = np.array([codes.get(value, -1) for value in column.values])
+            column = known[column.codes]
+        matrix[:, place] = column
+    probabilities = _forest.predict_proba(matrix)
+    best = probabilities.argmax(axis=1)
+    return {
+        "probability": np.round(probabilities[np.arange(len(best)), best], 6),
+        "income": np.array(_labels)[best].tolist(),
+    }
+
+
 def _row(record: dict[str, Any]) -> list[float]:
     return [
         record[name] if codes is None else codes.get(record[name], -1) for name, codes in _columns

@@ -43,7 +43,10 @@ function gather(stream: NodeJS.ReadableStream): () => string {
   return () => Buffer.concat(chunks).toString('utf8')
 }
 
+/** What a measurement may take beside what it times: Python's imports, 64 MiB through JSON. */
+const LIMIT_S = 60
+
 /** One measurement in a process of its own. */
 export function measureOnce(job: Job, variables: Readonly<Record<string, string>>): Promise<Measurement> {
-  return launch<Measurement>(join(__dirname, 'child.ts'), job, { variables })
+  return launch<Measurement>(join(__dirname, 'child.ts'), job, { variables, limit: LIMIT_S + 10 * job.seconds })
 }

@@ -9,17 +9,23 @@ export interface BenchOptions {
   readonly seconds: number
   readonly python?: string
   readonly data?: string
+  /** Whether Jep and Hazelcast Jet are among the drivers where none are named. */
+  readonly jvm: boolean
+  /** Whether BENCHMARKS.md is written. */
+  readonly record: boolean
 }
 
 export const BENCH_HELP = `npm run bench -- [options]
 
-  --case NAME[,NAME]      identity, forest; default both
+  --case NAME[,NAME]      identity, json, forest, forest-columns, array-in, array-out, images, latency; default all
   --driver NAME[,NAME]    default all that run here
-  --sizes N[,N]           batch sizes; default 1,16,256,1024,4096,16384
-  --in-flight N[,N]       calls in flight; default 8, and 64 too where a batch is one string
+  --sizes N[,N]           batch sizes; arrays (bytes) and latency (calls per second) keep theirs beside them
+  --in-flight N[,N]       calls in flight; default that of the case: 8, and 64 too where a batch is one string
   --rounds N              how often everything is measured; default 5
   --seconds N             length of one measurement; default 0.7
   --quick                 one round of 0.2 s: to see that it works, not to quote
+  --jvm                   Jep and Hazelcast Jet, too: needs a JDK (17 or later) and Maven
+  --record                write BENCHMARKS.md and its charts, too: for a quiet machine
   --python PATH           the Python to make the environment from; default as a pool finds it
   --data FILE             census records in the UCI Adult format; default ../shared/data/adult.data or made-up records
 `
@@ -38,6 +44,8 @@ export function parseBenchOptions(args: readonly string[]): BenchOptions | undef
       quick: { type: 'boolean', default: false },
       python: { type: 'string' },
       data: { type: 'string' },
+      jvm: { type: 'boolean', default: false },
+      record: { type: 'boolean', default: false },
       help: { type: 'boolean', default: false },
     },
   })
@@ -61,6 +69,8 @@ export function parseBenchOptions(args: readonly string[]): BenchOptions | undef
     seconds: numbers('seconds', values.seconds ?? (values.quick ? '0.2' : '0.7'), false)[0]!,
     python: values.python,
     data: values.data,
+    jvm: values.jvm,
+    record: values.record,
   }
   if (problems.length > 0) throw new Error(problems.join('\n'))
   return options

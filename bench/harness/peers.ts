@@ -8,6 +8,8 @@ import { cacheFolder } from './paths'
 export interface Peer {
   readonly name: string
   readonly version: string
+  /** Versions of its dependencies that it needs and does not ask for. */
+  readonly overrides?: Readonly<Record<string, string>>
 }
 
 function folderOf(peer: Peer): string {
@@ -30,11 +32,11 @@ export function installPeer(peer: Peer, baseFolder: string): string | undefined 
   console.error(`installing ${peer.name} ${peer.version} to compare with`)
   rmSync(folder, { recursive: true, force: true })
   mkdirSync(folder, { recursive: true })
-  writeFileSync(join(folder, 'package.json'), JSON.stringify({ name: 'bench-peer', private: true }))
+  writeFileSync(join(folder, 'package.json'), JSON.stringify({ private: true, overrides: peer.overrides }))
   try {
     const args = ['install', '--no-fund', '--no-audit', '--loglevel=error', `${peer.name}@${peer.version}`]
-    execFileSync('npm', args, { cwd: folder, env: withPython(baseFolder), stdio: 'pipe' })
-    createRequire(join(folder, 'package.json')).resolve(peer.name)
+    execFileSync('npm', args, { cwd: folder, env: withPython(baseFolder), stdio: 'pipe', timeout: 600_000 })
+    readFileSync(join(folderOfPackage(peer), 'package.json'))
   } catch (error) {
     const said = String((error as { stderr?: Buffer }).stderr ?? '').trim() || (error as Error).message
     const reason = `${peer.name} ${peer.version} does not install: ${said.split('\n').slice(-3).join(' ')}`
@@ -43,6 +45,11 @@ export function installPeer(peer: Peer, baseFolder: string): string | undefined 
   }
   writeFileSync(installed, baseFolder)
   return undefined
+}
+
+/** Where an installed peer lies. */
+export function folderOfPackage(peer: Peer): string {
+  return join(folderOf(peer), 'node_modules', peer.name)
 }
 
 /** Loads an installed peer; for the measured process. */

@@ -1,18 +1,11 @@
-import type { Session, Work } from './types'
+import type { Batch, Session, Work } from './types'
 
-export type Call = (batch: readonly string[]) => Promise<readonly string[]>
-
-/** Reads every result once, so that a driver which puts work off until a result is looked at gains nothing. */
-export function consume(results: readonly string[], expected: number): number {
-  if (results.length !== expected) throw new Error(`${results.length} results came back for ${expected} items`)
-  let characters = 0
-  for (let index = 0; index < results.length; index += 1) characters += results[index]!.length
-  return characters
-}
+export type Call = (batch: Batch) => Promise<Batch>
 
 /** A session for drivers that answer one call with one promise: as many calls are kept in flight as the job says. */
 export function callSession(work: Work, call: Call, close: () => Promise<void> | void): Session {
   const { batches, job } = work
+  const { consume } = work.case
   let next = 0
   let left = 0
   let open = 0
@@ -26,7 +19,7 @@ export function callSession(work: Work, call: Call, close: () => Promise<void> |
     left -= 1
     open += 1
     call(batch).then((results) => {
-      consume(results, batch.length)
+      consume(results, batch)
       open -= 1
       if (left > 0) start()
       else if (open === 0) finish()
@@ -44,7 +37,27 @@ export function callSession(work: Work, call: Call, close: () => Promise<void> |
       })
       return (performance.now() - started) / 1000
     },
-    results: (batch) => call(batch),
+    results: call,
+    close: async () => close(),
+  }
+}
+
+/** A session for drivers that block until the answer is there. */
+export function blockingSession(work: Work, call: (batch: Batch) => Batch, close: () => void): Session {
+  const { batches } = work
+  const { consume } = work.case
+  let next = 0
+  return {
+    async run(count) {
+      const start = performance.now()
+      for (let done = 0; done < count; done += 1) {
+        const batch = batches[next]!
+        next = next + 1 === batches.length ? 0 : next + 1
+        consume(call(batch), batch)
+      }
+      return (performance.now() - start) / 1000
+    },
+    results: async (batch) => call(batch),
     close: async () => close(),
   }
 }

@@ -1,5 +1,7 @@
+import { findCase } from '../cases'
+import { findDriver } from '../drivers'
 import { measureOnce } from './launch'
-import { type Summary, summarise } from './stats'
+import { median, quantile, type Summary, summarise } from './stats'
 import type { Job, Measurement } from './types'
 
 /** What one job came to over all rounds, or why it could not be measured. */
@@ -8,13 +10,18 @@ export interface Result {
   readonly rounds: number[]
   readonly summary?: Summary
   readonly digest?: string
+  /** Microseconds above the handler's own time, over the calls of all rounds; latency cases alone. */
+  readonly latency?: { readonly p50: number; readonly p99: number; readonly calls: number }
+  /** CPU time of the JavaScript thread for each item, and memory with all children: medians of the rounds. */
+  readonly threadUsPerItem?: number
+  readonly memoryMiB?: number
   readonly failure?: string
 }
 
 export interface RoundOptions {
   readonly rounds: number
-  /** Variables for the measured processes, by case. */
-  readonly variables: Readonly<Record<string, Record<string, string>>>
+  /** Variables for the measured process of a job. */
+  variables(job: Job): Readonly<Record<string, string>>
   /** Told before each measurement. */
   readonly progress?: (done: number, total: number, job: Job) => void
 }
@@ -35,7 +42,7 @@ export async function runRounds(jobs: readonly Job[], options: RoundOptions): Pr
       done += 1
       if (failures[index] !== undefined) continue
       try {
-        measured[index]!.push(await measureOnce(job, options.variables[job.case] ?? {}))
+        measured[index]!.push(await measureJob(job, options.variables(job)))
       } catch (error) {
         failures[index] = (error as Error).message
       }
@@ -44,19 +51,43 @@ export async function runRounds(jobs: readonly Job[], options: RoundOptions): Pr
   return jobs.map((job, index) => toResult(job, measured[index]!, failures[index]))
 }
 
+function measureJob(job: Job, variables: Readonly<Record<string, string>>): Promise<Measurement> {
+  return (findDriver(job.driver).measure ?? measureOnce)(job, variables)
+}
+
 function toResult(job: Job, measured: Measurement[], failure: string | undefined): Result {
   const rounds = measured.map((one) => one.itemsPerSecond)
   if (failure !== undefined) return { job, rounds, failure }
-  return { job, rounds, summary: summarise(rounds), digest: measured[0]!.digest }
+  const calls = measured.flatMap(({ latenciesUs }) => latenciesUs ?? [])
+  return {
+    job,
+    rounds,
+    summary: summarise(rounds),
+    digest: measured[0]!.digest,
+    latency: calls.length > 0 ? { p50: median(calls), p99: quantile(calls, 0.99), calls: calls.length } : undefined,
+    threadUsPerItem: known(measured.map((one) => one.threadUsPerItem)),
+    memoryMiB: known(measured.map((one) => one.memoryMiB)),
+  }
+}
+
+function known(values: readonly (number | undefined)[]): number | undefined {
+  const numbers = values.filter((value) => value !== undefined)
+  return numbers.length > 0 ? median(numbers) : undefined
+}
+
+/** What must have given the same results: lists are one sequence of items at any size, arrays are not. */
+function comparable({ job }: Result): string {
+  return findCase(job.case).payload === 'array' ? `${job.case} of ${job.size} bytes` : job.case
 }
 
 /** Problems of results that ought to agree: every driver of a case has to give the same answers. */
 export function disagreements(results: readonly Result[]): string[] {
   const problems: string[] = []
-  for (const name of new Set(results.map((result) => result.job.case))) {
+  for (const name of new Set(results.map(comparable))) {
     const digests = new Map<string, string[]>()
-    for (const { job, digest } of results) {
-      if (job.case !== name || digest === undefined) continue
+    for (const result of results) {
+      const { job, digest } = result
+      if (comparable(result) !== name || digest === undefined) continue
       digests.set(digest, [...(digests.get(digest) ?? []), `${job.driver} at ${job.size}`])
     }
     if (digests.size > 1) {

@@ -25,7 +25,7 @@ async function measureInTurn(context: ShowContext, settings: readonly Setting[])
       const request: IsolatedRequest = { ...setting, seconds: context.seconds, env }
       const { itemsPerSecond, digest } = await start<Measurement>('isolated', request, context)
       rounds[index]!.push(itemsPerSecond)
-      digests.add(digest)
+      digests.add(digest!)
     }
   }
   if (digests.size > 1) throw new Error('the isolations do not give the same results')

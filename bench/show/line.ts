@@ -18,6 +18,8 @@ export interface ShowOptions {
   readonly seconds: number
   /** Part of the calls that the memory lines make: 1, or less for a quick look. */
   readonly share: number
+  /** Items of the longest stream; default 100 million, or less for a quick look. */
+  readonly items?: number
   readonly data?: string
 }
 

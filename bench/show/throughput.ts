@@ -3,7 +3,7 @@ import { findCase } from '../cases'
 import { drivers, findDriver } from '../drivers'
 import { disagreements, type Result, runRounds } from '../harness/rounds'
 import { median, short } from '../harness/stats'
-import type { Job } from '../harness/types'
+import { type Driver, type Job, runsCase } from '../harness/types'
 import { atLeast, type Outcome, type Probe, type Promised, type ShowContext } from './line'
 
 export interface Setting {
@@ -25,7 +25,8 @@ export async function compare(context: ShowContext, setting: Setting, names: rea
     const inFlight = findDriver(driver).concurrent ? setting.inFlight : 1
     return { ...setting, driver, inFlight, seconds, python: environment.python }
   })
-  const variables = { [used.name]: await used.prepare(environment.python, context.data) }
+  const prepared = await used.prepare(environment.python, context.data)
+  const variables = (job: Job) => ({ ...prepared, ...findDriver(job.driver).variables?.(environment) })
   const results = await runRounds(jobs, { rounds, variables })
   for (const { job, failure } of results) {
     if (failure !== undefined && findDriver(job.driver).role !== 'peer') throw new Error(`${job.driver}: ${failure}`)
@@ -35,12 +36,24 @@ export async function compare(context: ShowContext, setting: Setting, names: rea
   return new Map(results.map((result) => [result.job.driver, result]))
 }
 
+export async function runsHere(driver: Driver, context: ShowContext): Promise<boolean> {
+  return (await driver.unavailable?.(context.environment)) === undefined
+}
+
 /** The drivers of other people's ways to Python that run here. */
-export function availablePeers(context: ShowContext, caseName: string): string[] {
-  return drivers
-    .filter(({ role, cases }) => role === 'peer' && cases.includes(caseName))
-    .filter((driver) => driver.unavailable?.(context.environment) === undefined)
-    .map(({ name }) => name)
+export async function availablePeers(context: ShowContext, caseName: string): Promise<string[]> {
+  const used = findCase(caseName)
+  const names: string[] = []
+  for (const driver of drivers) {
+    if (driver.role === 'peer' && runsCase(driver, used) && (await runsHere(driver, context))) names.push(driver.name)
+  }
+  return names
+}
+
+/** Those of them that do not block the JavaScript thread. */
+export async function asynchronousPeers(context: ShowContext, caseName: string): Promise<string[]> {
+  const names = await availablePeers(context, caseName)
+  return names.filter((name) => findDriver(name).concurrent)
 }
 
 /** The ratio of the medians; how it went in single rounds stands beside it. */
@@ -58,26 +71,35 @@ export function best(results: ByDriver, names: readonly string[]): Result {
   return found.reduce((top, one) => (median(one.rounds) > median(top.rounds) ? one : top))
 }
 
-/** Our calls against the best asynchronous peer and, where a share is given, against the JavaScript string ceiling. */
-export function identityProbe(size: number, inFlight: number, times: number, share?: number): Probe {
-  const lines: Promised[] = [
-    {
+export interface IdentityTargets {
+  /** How many times the best asynchronous peer. */
+  readonly times?: number
+  /** Which part of the JavaScript string ceiling. */
+  readonly share?: number
+}
+
+/** Our calls against the best asynchronous peer and against the JavaScript string ceiling. */
+export function identityProbe(size: number, inFlight: number, { times, share }: IdentityTargets): Probe {
+  const lines: Promised[] = []
+  if (times !== undefined) {
+    lines.push({
       name: `identity at batch ${size}, ${inFlight} in flight, against the best asynchronous peer`,
       target: `at least ${times}x`,
-    },
-  ]
+    })
+  }
   if (share !== undefined) {
     lines.push({ name: `identity at batch ${size}, against the JavaScript ceiling`, target: `at least ${share}x` })
   }
   return {
     lines,
     async run(context) {
-      const peers = availablePeers(context, 'identity')
+      const peers = times === undefined ? [] : await asynchronousPeers(context, 'identity')
       const bounds = share === undefined ? [] : ['javascript']
       const setting = { case: 'identity', size, inFlight }
       const results = await compare(context, setting, ['shared', ...peers, ...bounds])
       const ours = results.get('shared')!
-      const outcomes = [ratio(times, ours, best(results, peers))]
+      const outcomes: Outcome[] = []
+      if (times !== undefined) outcomes.push(ratio(times, ours, best(results, peers)))
       if (share !== undefined) outcomes.push(ratio(share, ours, results.get('javascript')!))
       return outcomes
     },
@@ -101,6 +123,24 @@ export function forestProbe(size: number, ofPlain: number, ofOne: number): Probe
       const results = await compare(longer, setting, ['shared-stream', 'python', 'namespace-stream'])
       const one = results.get('shared-stream')!
       return [ratio(ofPlain, one, results.get('python')!), ratio(ofOne, results.get('namespace-stream')!, one)]
+    },
+  }
+}
+
+/** The model on columns against the same numpy arrays in plain Python. */
+export function forestColumnsProbe(size: number, ofPlain: number): Probe {
+  return {
+    lines: [
+      {
+        name: `RandomForest on columns at batch ${size}, one interpreter, against plain Python with the same arrays`,
+        target: `at least ${ofPlain}x`,
+      },
+    ],
+    async run(context) {
+      const setting = { case: 'forest-columns', size, inFlight: 8 }
+      const longer = { ...context, seconds: context.seconds * 3 }
+      const results = await compare(longer, setting, ['shared-stream', 'python'])
+      return [ratio(ofPlain, results.get('shared-stream')!, results.get('python')!)]
     },
   }
 }

@@ -1,22 +1,19 @@
-"""Answers a JSON array per line with a JSON array per line: json_lines.py FOLDER MODULE INIT"""
+"""A JSON value per line in and out: json_lines.py FOLDER MODULE FUNCTION INIT PAYLOAD"""
 
 from __future__ import annotations
 
-import importlib
 import json
 import os
 import sys
+
+from payload import load, over_text
 
 READ_BYTES = 1 << 18
 WRITE_BYTES = 1 << 14
 
 
-def main(folder: str, module: str, init: str) -> None:
-    sys.path.insert(0, folder)
-    loaded = importlib.import_module(module)
-    if init:
-        getattr(loaded, init)()
-    handle = loaded.handle
+def main(folder: str, module: str, function: str, init: str, payload: str) -> None:
+    handle = over_text(load(folder, module, function, init), payload)
     decode = json.JSONDecoder().decode
     encode = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
 
@@ -49,4 +46,4 @@ def write_lines(lines: list[bytes]) -> None:
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:4])
+    main(*sys.argv[1:6])

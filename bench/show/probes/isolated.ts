@@ -2,7 +2,7 @@
 import { forest } from '../../cases/forest'
 import { identity } from '../../cases/identity'
 import { pure } from '../../cases/pure'
-import { cut, measure } from '../../harness/measure'
+import { measure } from '../../harness/measure'
 import { loadPackage } from '../../harness/package'
 import { handlersFolder } from '../../harness/paths'
 import { callSession } from '../../harness/pump'
@@ -36,13 +36,13 @@ answer<IsolatedRequest, Measurement>(async (request) => {
     ...(used.init ? { init: `${used.module}:load` } : {}),
   })
   const job = { case: used.name, driver: isolation, size: batch, inFlight, seconds, python }
-  const work = { case: used, job, batches: cut(await used.items(), batch) }
+  const work = { case: used, job, batches: await used.batches(batch) }
   // Once on every interpreter: importing and loading are no part of what is measured.
-  await Promise.all(Array.from({ length: 4 * interpreters }, () => handler.call(work.batches[0]!)))
+  await Promise.all(Array.from({ length: 4 * interpreters }, () => handler.call(work.batches[0] as readonly string[])))
   const measurement = await measure(
     callSession(
       work,
-      (items) => handler.call(items),
+      (items) => handler.call(items as readonly string[]),
       () => pool.close(),
     ),
     work,

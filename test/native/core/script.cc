@@ -130,6 +130,31 @@ int32_t Script::call(Pool& pool, int32_t handler, const std::string& item) {
   return id;
 }
 
+int32_t Script::call(Pool& pool, int32_t handler, const std::vector<std::string>& items) {
+  int32_t id = number();
+  std::string joined;
+  for (const auto& item : items) joined += item;
+  Envelope* envelope = text_envelope(id, joined);
+  envelope->meta.clear();
+  for (const auto& item : items) envelope->meta.push_back(static_cast<int32_t>(item.size()));
+  Call& call = envelope->calls[0];
+  call.lengths = envelope->meta.data();
+  call.count = static_cast<int32_t>(items.size());
+  call.handler = handler;
+  pool.queue().push(envelope);
+  return id;
+}
+
+// A batch of the json codec: `json` is an array of `count` items.
+int32_t Script::call(Pool& pool, int32_t handler, const std::string& json, int32_t count) {
+  int32_t id = number();
+  Envelope* envelope = text_envelope(id, json);
+  envelope->calls[0].handler = handler;
+  envelope->calls[0].count = count;
+  pool.queue().push(envelope);
+  return id;
+}
+
 int32_t Script::call(Pool& pool, int32_t handler, MemoryBlock* block, bool detachable) {
   int32_t id = number();
   auto* envelope = new Envelope;

@@ -49,6 +49,8 @@ class Script : public ResultChannel::Waker {
 
   // Make a call and give its number. A block's reference is taken over.
   int32_t call(Pool& pool, int32_t handler, const std::string& item);
+  int32_t call(Pool& pool, int32_t handler, const std::vector<std::string>& items);
+  int32_t call(Pool& pool, int32_t handler, const std::string& json, int32_t count);
   int32_t call(Pool& pool, int32_t handler, MemoryBlock* block, bool detachable = false);
   int32_t control(Pool& pool, int seat, const std::string& request);
   // Takes a call back or interrupts it. False when no result will come.
