@@ -1,6 +1,6 @@
+export type { Migrate } from '../checkpoint/part'
 export { type Job, type JobState, runJob } from './job'
 export type { CheckpointOptions, JobContext, JobOptions } from './options'
-export type { Migrate } from './part'
 export { type AppendOptions, appendFile, type EpochOfResults, idempotentSink, type Sink } from './sinks'
 export { fileLines, type ReplaySource, replay } from './sources'
 export { type StepOptions, step } from './step'

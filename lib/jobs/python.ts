@@ -1,9 +1,9 @@
+import type { Migrate } from '../checkpoint/part'
+import type { Keys } from '../checkpoint/scope'
 import { JobError } from '../errors'
 import { type Handler, PythonHandler, type StateAnswer, type StateRequest } from '../pool/handler'
 import type { PythonPool } from '../pool/pool'
-import type { Migrate } from './part'
 import { migration } from './run'
-import type { Keys } from './scope'
 
 /** What a checkpoint has of a Python stage; `places` where several interpreters have a state each. */
 export interface SavedPython {

@@ -1,7 +1,7 @@
 import { Observable, type OperatorFunction } from 'rxjs'
+import type { Migrate } from '../checkpoint/part'
+import { currentStep, type StepOfJob, withinStep } from '../checkpoint/scope'
 import { StreamChecker } from '../streams/check'
-import type { Migrate } from './part'
-import { currentStep, type StepOfJob, withinStep } from './scope'
 
 export interface StepOptions {
   /** The version of what the step keeps (default 1): a higher one where its shape changes. */

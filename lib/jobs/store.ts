@@ -2,8 +2,8 @@ import { mkdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { deserialize, serialize } from 'node:v8'
 import type { Key, RootDatabase } from 'lmdb'
+import type { Change } from '../checkpoint/part'
 import { JobError } from '../errors'
-import type { Change } from './part'
 import type { SavedPython } from './python'
 
 /** What a checkpoint knows besides the state of the operators. */

@@ -1,5 +1,5 @@
-import { Change, Changes, type Saved, type StatePart, type Value } from '../jobs/part'
-import { inJob } from '../jobs/scope'
+import { Change, Changes, type Saved, type StatePart, type Value } from '../checkpoint/part'
+import { inJob } from '../checkpoint/scope'
 import { bytesOf, type DiskState, type Kept } from './diskState'
 import type { StateForm } from './state'
 import type { Head, Packed, Times } from './statePart'

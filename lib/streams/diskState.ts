@@ -4,8 +4,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { deserialize, serialize } from 'node:v8'
 import type { RootDatabase } from 'lmdb'
+import type { Changes } from '../checkpoint/part'
 import { OptionError, StateFullError } from '../errors'
-import type { Changes } from '../jobs/part'
 import { StreamChecker } from './check'
 import {
   checkStateOptions,

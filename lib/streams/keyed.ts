@@ -1,5 +1,5 @@
 import type { Subscriber } from 'rxjs'
-import { registerPart } from '../jobs/scope'
+import { registerPart } from '../checkpoint/scope'
 import { type AnyAggregate, checkAggregate, savingOf } from './aggregates/aggregate'
 import { PythonAggregate, withPython } from './aggregates/python'
 import { StreamChecker } from './check'

@@ -1,7 +1,7 @@
 import { Observable, type OperatorFunction, Subscriber as RxSubscriber, type Subscriber } from 'rxjs'
+import { registerHolder } from '../checkpoint/scope'
 import { type Clock, systemClock } from '../clock'
 import { AsyncTimeoutError, OverflowError } from '../errors'
-import { registerHolder } from '../jobs/scope'
 import { enterScope, Gate, GateSet, gateInScope, leaveScope, type Scope, subscribeWithin } from '../sources/gate'
 import { StreamChecker } from './check'
 

@@ -1,6 +1,6 @@
+import type { Changes } from '../checkpoint/part'
 import { type Clock, systemClock } from '../clock'
 import { StateFullError } from '../errors'
-import type { Changes } from '../jobs/part'
 import { StreamChecker } from './check'
 
 /**

@@ -1,5 +1,5 @@
-import { type Change, Changes, replay, type Saved, type StatePart, type Value } from '../jobs/part'
-import { inJob } from '../jobs/scope'
+import { type Change, Changes, replay, type Saved, type StatePart, type Value } from '../checkpoint/part'
+import { inJob } from '../checkpoint/scope'
 import { MemoryState, type StateForm, type StateStore } from './state'
 
 /** How far event time is. */

@@ -1,6 +1,6 @@
 import { Observable, type OperatorFunction, Subscriber as RxSubscriber, type Subscriber } from 'rxjs'
+import { registerHolder } from '../checkpoint/scope'
 import { ItemCountError } from '../errors'
-import { registerHolder } from '../jobs/scope'
 import { StreamChecker } from './check'
 import { type EventOperator, Item, type StreamEvent } from './event'
 

@@ -12,6 +12,7 @@ const FOLDER = join(__dirname, '..', 'lifecycle')
  * it; a busy machine makes it late by some milliseconds.
  */
 const SHARE = 0.5
+const ATTEMPTS = 6
 
 /** Runs `work` and gives the worst delay of a 1 ms timer meanwhile, in milliseconds. */
 async function worstDelay(work: () => Promise<unknown>): Promise<number> {
@@ -51,11 +52,10 @@ for (const isolation of ['shared', 'namespace', 'process'] as const) {
     })
     after(() => pool?.close())
 
-    /** Does something again and again while Python holds on, and checks what that cost the event loop. */
-    async function whileHeld(act: () => unknown): Promise<void> {
-      let shortest = 0
-      let together = false
-      const once = async () => {
+    /** Does something again and again while Python holds on, and says what that cost the event loop. */
+    async function holdMeanwhile(act: () => unknown): Promise<{ threads: number; shortest: number; delay: number }> {
+      let results: [thread: number, seconds: number][] = []
+      const delay = await worstDelay(async () => {
         let held = true
         const holding = Promise.all(Array.from({ length: SIZE }, () => hold.call([1]))).finally(() => {
           held = false
@@ -65,18 +65,25 @@ for (const isolation of ['shared', 'namespace', 'process'] as const) {
           acts.push(act())
           await pause(5)
         }
-        const results = (await holding).flat()
-        together = new Set(results.map(([thread]) => thread)).size === SIZE
-        shortest = Math.min(...results.map(([, seconds]) => seconds * 1000))
+        results = (await holding).flat()
         await Promise.all(acts)
+      })
+      const threads = new Set(results.map(([thread]) => thread)).size
+      return { threads, shortest: Math.min(...results.map(([, seconds]) => seconds * 1000)), delay }
+    }
+
+    /**
+     * Once is enough: an event loop that waits for Python does so every time, while one on a busy machine is late now and
+     * then, and a free interpreter takes the work of another that has not got its turn at a processor or a shared GIL.
+     */
+    async function whileHeld(act: () => unknown): Promise<void> {
+      const seen: string[] = []
+      for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+        const { threads, shortest, delay } = await holdMeanwhile(act)
+        if (threads === SIZE && shortest > 100 && delay < shortest * SHARE) return
+        seen.push(`${threads} of ${SIZE} held their GIL for ${shortest | 0} ms, a timer was ${delay | 0} ms late`)
       }
-      let delay = 0
-      // Where they share a GIL, one may take the work of another that still waits for its turn at it.
-      const attempts = isolation === 'shared' ? 5 : 1
-      for (let attempt = 0; attempt < attempts && !together; attempt++) delay = await worstDelay(once)
-      assert.ok(together, 'not every interpreter was held')
-      assert.ok(shortest > 100, `Python held its GIL for ${shortest} ms only`)
-      assert.ok(delay < shortest * SHARE, `a timer was ${delay} ms late while Python held its GIL for ${shortest} ms`)
+      assert.fail(`the event loop waited for Python: ${seen.join('; ')}`)
     }
 
     it('goes on when nothing else is done', () => whileHeld(() => undefined))
@@ -111,7 +118,7 @@ for (const isolation of ['shared', 'namespace', 'process'] as const) {
       }))
 
     it('goes on while numpy arrays are dropped', async () => {
-      const results = await Promise.all(Array.from({ length: 20 }, () => zeros.call(new Float64Array(1))))
+      const results = await Promise.all(Array.from({ length: 20 * ATTEMPTS }, () => zeros.call(new Float64Array(1))))
       await whileHeld(async () => {
         results.pop()
         await collect()
@@ -121,7 +128,11 @@ for (const isolation of ['shared', 'namespace', 'process'] as const) {
     it('goes on while another pool opens and closes', () => {
       let opening: Promise<void> | undefined
       return whileHeld(() => {
-        opening ??= PythonPool.open({ python, isolation }).then((other) => other.close())
+        opening ??= PythonPool.open({ python, isolation })
+          .then((other) => other.close())
+          .finally(() => {
+            opening = undefined
+          })
         return opening
       })
     })

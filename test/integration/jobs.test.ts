@@ -179,7 +179,7 @@ inEachMode('jobs with Python state by key', (test) => {
 
 describe('jobs with Python', () => {
   const open = async (size: number) => openPool({ isolation: 'shared', size })
-  const numbers = (job: JobContext) => job.source('numbers', slowly(NUMBERS, 10))
+  const numbers = (job: JobContext) => job.source('numbers', slowly(NUMBERS, 4))
 
   it('keep state in a module, too', async () => {
     await using folder = await temporaryFolder()
@@ -301,18 +301,19 @@ describe('jobs with Python', () => {
     await using folder = await temporaryFolder()
     await using pool = await open(1)
     const most = pythonAggregate<number, number>({ source: AGGREGATE, function: 'Least' }, { pool })
-    const pipeline = (options?: StepOptions) => (job: JobContext) =>
-      job.source('numbers', slowly([5, 4, 3, 2, 1, 0, 7, 8], 1)).pipe(
+    const items = NUMBERS.map((number) => Math.abs(number - 5))
+    const pipeline = (every: number, options?: StepOptions) => (job: JobContext) =>
+      job.source('numbers', slowly(items, every)).pipe(
         timestampBy(() => 0),
         step('least', rolling<number, number>(most), options),
         values(),
       )
-    const first = await startJob(folder.path, pipeline())
+    const first = await startJob(folder.path, pipeline(1))
     await first.job.suspend()
     await first.job.cancel()
     const seen = (await first.output()).split('\n').length - 1
     const migrate = (value: unknown) => (value as [number, number][]).map(([number]) => [number, -1])
-    const second = await startJob(folder.path, pipeline({ version: 2, migrate }))
+    const second = await startJob(folder.path, pipeline(100, { version: 2, migrate }))
     await second.job.done
     const lines = (await second.output()).split('\n').slice(seen, -1)
     assert.ok(lines.length > 0)

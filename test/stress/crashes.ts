@@ -1,6 +1,7 @@
 /** `npm run crashes`: induces crashes of worker processes under a running stream, and accounts for every item. */
 import { parseArgs } from 'node:util'
 import { testPython } from '../fixtures/python'
+import { count, runMain, seedOf } from './command'
 import { crashRun } from './crash-run'
 
 const HELP = `npm run crashes -- [options]
@@ -23,10 +24,8 @@ async function main(): Promise<number> {
     console.log(HELP)
     return 0
   }
-  const crashes = Number(values.crashes)
-  if (!Number.isInteger(crashes) || crashes < 2) throw new Error(`--crashes: "${values.crashes}" is not 2 or more`)
-  const seed = Number(values.seed ?? Math.floor(Math.random() * 2 ** 31))
-  if (!Number.isInteger(seed)) throw new Error(`--seed: "${values.seed}" is not a whole number`)
+  const crashes = count('crashes', values.crashes, 2)
+  const seed = seedOf(values.seed)
   const python = await testPython()
   console.log(`seed ${seed}`)
   let total = 0
@@ -48,12 +47,4 @@ async function main(): Promise<number> {
   return problems.length === 0 && longest <= LONGEST_WAIT ? 0 : 1
 }
 
-main().then(
-  (status) => {
-    process.exitCode = status
-  },
-  (error) => {
-    console.error(error)
-    process.exitCode = 2
-  },
-)
+runMain(main)

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { packageRoot } from '../../lib/package-root'
 import { testPython } from '../fixtures/python'
+import { count, runMain, seedOf } from './command'
 import { killRun } from './kill-run'
 
 const HELP = `npm run kills -- [options]
@@ -26,10 +27,8 @@ async function main(): Promise<number> {
     console.log(HELP)
     return 0
   }
-  const kills = Number(values.rounds)
-  if (!Number.isInteger(kills) || kills < 1) throw new Error(`--rounds: "${values.rounds}" is not 1 or more`)
-  const seed = Number(values.seed ?? Math.floor(Math.random() * 2 ** 31))
-  if (!Number.isInteger(seed)) throw new Error(`--seed: "${values.seed}" is not a whole number`)
+  const kills = count('rounds', values.rounds)
+  const seed = seedOf(values.seed)
   const built = join(packageRoot, 'dist', 'main.cjs')
   console.log(`seed ${seed}, ${existsSync(built) ? 'the built package' : 'the sources'}`)
   const report = await killRun({
@@ -49,12 +48,4 @@ async function main(): Promise<number> {
   return report.different.length === 0 ? 0 : 1
 }
 
-main().then(
-  (status) => {
-    process.exitCode = status
-  },
-  (error) => {
-    console.error(error)
-    process.exitCode = 2
-  },
-)
+runMain(main)

@@ -7,9 +7,9 @@ import { processesOf } from '../lifecycle/processes'
 setFlagsFromString('--expose-gc')
 const collect = runInNewContext('gc') as () => void
 
-/** The most that memory may grow, as a share and in MiB: how large heaps are differs from moment to moment. */
+/** The most that memory may grow, as a share and in MiB: how large heaps are differs a little from moment to moment. */
 const GROWTH = 0.05
-const NOISE = 8
+const NOISE = 4
 
 /** Resident memory in MiB: of this process, and of the largest worker process. */
 export interface Memory {
@@ -44,13 +44,10 @@ export interface Growth {
   readonly flat: boolean
 }
 
-/**
- * The last tenth against the one in the middle, by their means, or what else sums them up. Before the middle all kinds of
- * interpreters find the size of their heaps, which takes each of them some 50,000 batches.
- */
+/** The last tenth against the second one, by their means, or what else sums them up. */
 export function growth(samples: readonly number[], sumUp: (values: readonly number[]) => number = mean): Growth {
   const tenth = Math.max(1, Math.floor(samples.length / 10))
-  const before = sumUp(samples.slice(5 * tenth, 6 * tenth))
+  const before = sumUp(samples.slice(tenth, 2 * tenth))
   const after = sumUp(samples.slice(-tenth))
   const share = before === 0 ? 0 : after / before - 1
   return { before, after, share, flat: after - before <= Math.max(GROWTH * before, NOISE) }

@@ -8,7 +8,7 @@ import { callWork, streamWork } from './soak-work'
 export interface SoakRequest {
   readonly python: string
   readonly seed: number
-  /** Batches that go through. */
+  /** Batches that go through after those that warm it up. */
   readonly batches: number
   readonly modes: readonly Mode[]
   /** Told after each hundredth. */
@@ -25,6 +25,8 @@ export interface SoakReport {
 /** Pieces of work at the same time. */
 const LANES = 4
 const SAMPLES = 100
+/** Share of the batches that comes first, for each isolation: until then its heaps find their size. */
+const WARM_UP = 1 / 5
 
 /** Pools that are open at a time: one that is used, and those that it replaced. */
 const AT_A_TIME = 3
@@ -53,8 +55,10 @@ export async function soakRun({ python, seed, batches, modes, progress }: SoakRe
     }
   }
   try {
+    const before = batches * WARM_UP * modes.length
+    await Promise.all(Array.from({ length: LANES }, () => lane(before)))
     for (let sample = 1; sample <= SAMPLES; sample++) {
-      const until = (batches * sample) / SAMPLES
+      const until = before + (batches * sample) / SAMPLES
       await Promise.all(Array.from({ length: LANES }, () => lane(until)))
       memory.push(await memoryNow(mark))
       progress?.(tally, memory.at(-1)!)

@@ -1,6 +1,7 @@
 /** `npm run soak`: an hour's worth of batches, condensed, with all that can go wrong at once. */
 import { parseArgs } from 'node:util'
 import { testPython } from '../fixtures/python'
+import { runMain, seedOf } from './command'
 import { growth, largest } from './memory-log'
 import { soakRun } from './soak-run'
 
@@ -37,27 +38,25 @@ async function main(): Promise<number> {
     return 0
   }
   const batches = seconds(values.duration) * RATE
-  const seed = Number(values.seed ?? Math.floor(Math.random() * 2 ** 31))
-  if (!Number.isInteger(seed)) throw new Error(`--seed: "${values.seed}" is not a whole number`)
+  const seed = seedOf(values.seed)
   const modes = MODES.filter((mode) => values.mode === undefined || mode === values.mode)
   if (modes.length === 0) throw new Error(`--mode: "${values.mode}" is none of ${MODES.join(', ')}`)
 
   console.log(`seed ${seed}, ${batches.toLocaleString('en')} batches, ${modes.join(', ')}`)
   const start = performance.now()
-  let tenth = 1
+  let samples = 0
   const report = await soakRun({
     python: await testPython(),
     seed,
     batches,
     modes,
     progress: (tally, { own, worker }) => {
-      if (tally.batches < (batches * tenth) / 10) return
+      if (++samples % 10 !== 0) return
       const at = `${((performance.now() - start) / 1000).toFixed(0)} s`
       const memory = `${own.toFixed(0)} MiB${worker > 0 ? `, a worker ${worker.toFixed(0)} MiB` : ''}`
       console.log(
         `${at}: ${tally.batches.toLocaleString('en')} batches, ${tally.problems.length} discrepancies, ${memory}`,
       )
-      while (tally.batches >= (batches * tenth) / 10) tenth += 1
     },
   })
 
@@ -73,7 +72,7 @@ async function main(): Promise<number> {
   const codes = [...tally.failures].map(([code, count]) => `${code} ${count}`)
   console.log(`${tally.streams} streams, ${tally.calls} calls; failures: ${codes.join(', ')}`)
   console.log(`items: ${tally.delivered} delivered, ${tally.reported} reported as failed, ${tally.cutOff} cut off`)
-  const judged = tally.batches >= JUDGED_FROM
+  const judged = batches >= JUDGED_FROM
   let isFlat = true
   for (const [who, { before, after, share, flat }] of Object.entries(memory)) {
     console.log(`memory of ${who}: ${before.toFixed(1)} to ${after.toFixed(1)} MiB, ${(share * 100).toFixed(1)} %`)
@@ -87,12 +86,4 @@ async function main(): Promise<number> {
   return tally.problems.length === 0 && (isFlat || !judged) ? 0 : 1
 }
 
-main().then(
-  (status) => {
-    process.exitCode = status
-  },
-  (error) => {
-    console.error(error)
-    process.exitCode = 2
-  },
-)
+runMain(main)

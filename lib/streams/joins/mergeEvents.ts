@@ -1,6 +1,6 @@
 import { Observable, Subscriber as RxSubscriber, type Subscriber } from 'rxjs'
-import type { Saved, StatePart } from '../../jobs/part'
-import { registerPart } from '../../jobs/scope'
+import type { Saved, StatePart } from '../../checkpoint/part'
+import { registerPart } from '../../checkpoint/scope'
 import { StreamChecker } from '../check'
 import { Barrier, END_OF_TIME, type EventStream, type StreamEvent, Watermark } from '../event'
 

@@ -1,4 +1,4 @@
-import type { Changes } from '../../jobs/part'
+import type { Changes } from '../../checkpoint/part'
 import type { AnyAggregate } from '../aggregates/aggregate'
 import { Free } from './free'
 import { Marks } from './marks'

@@ -1,4 +1,4 @@
-import { type Block, Change, type Value } from '../../jobs/part'
+import { type Block, Change, type Value } from '../../checkpoint/part'
 import { type AnyAggregate, savingOf } from '../aggregates/aggregate'
 import { NONE, type Pane, type Panes } from './panes'
 import { type RunningWindow, type SavedSuffixes, STALE, Suffixes } from './running'

@@ -1,4 +1,4 @@
-import type { Value } from '../../jobs/part'
+import type { Value } from '../../checkpoint/part'
 import { type AnyAggregate, type Saving, savingOf } from '../aggregates/aggregate'
 import type { KeySlices } from './slices'
 
