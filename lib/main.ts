@@ -3,6 +3,7 @@
  * exists once. Each entry of the package is one of these names.
  */
 export * as batch from './batch'
+export * as cli from './cli'
 export * as index from './index'
 export * as jobs from './jobs'
 export * as streams from './streams'

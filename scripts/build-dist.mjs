@@ -1,6 +1,6 @@
 // dist/: the implementation as CommonJS with its types (tsup), and an ES module entry that re-exports the same objects.
 import { spawnSync } from 'node:child_process'
-import { renameSync, writeFileSync } from 'node:fs'
+import { chmodSync, renameSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { join } from 'node:path'
 import { root } from './node-gyp.mjs'
@@ -28,3 +28,17 @@ for (const entry of ['index', 'batch', 'jobs', 'streams', 'testing']) {
   writeFileSync(path('mjs'), wrapper)
   writeFileSync(path('d.mts'), `export * from './${entry}.cjs'\n`)
 }
+
+// The program: `rxjs-python …`.
+const program = join(root, 'dist', 'cli.cjs')
+const lines = [
+  '#!/usr/bin/env node',
+  "'use strict'",
+  "const { main } = require('./main.cjs').cli",
+  'main(process.argv.slice(2)).then((status) => {',
+  '  process.exitCode = status',
+  '})',
+  '',
+]
+writeFileSync(program, lines.join('\n'))
+chmodSync(program, 0o755)

@@ -97,6 +97,7 @@ function useIt() {
     ].join('\n'),
   )
   check('the installed package works, by import and by require alike', process.execPath, ['use.mjs'], cwd)
+  check('the installed program runs', join(cwd, 'node_modules', '.bin', 'rxjs-python'), ['info'], cwd)
 }
 
 function bin(name) {

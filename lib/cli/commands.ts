@@ -1,0 +1,5 @@
+import type { Command } from './command'
+import { info } from './info'
+
+/** All subcommands, in the order of the help. */
+export const commands: readonly Command[] = [info]
