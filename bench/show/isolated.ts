@@ -36,8 +36,10 @@ function perSecond(rounds: readonly number[]): string {
   return `${short(median(rounds))}/s`
 }
 
-function twoAgainstOne(target: number, [one, two]: readonly number[][]): Outcome {
-  return atLeast(median(two!) / median(one!), target, `${perSecond(two!)} against ${perSecond(one!)}`)
+function twoAgainstOne(target: number, [one, two, plainOne, plainTwo]: readonly number[][]): Outcome {
+  const plain =
+    plainOne === undefined ? '' : `; two plain Pythons ${(median(plainTwo!) / median(plainOne)).toFixed(2)}x`
+  return atLeast(median(two!) / median(one!), target, `${perSecond(two!)} against ${perSecond(one!)}${plain}`)
 }
 
 /** Two interpreters against one of the same isolation, in pure Python and in a model. */
@@ -55,7 +57,9 @@ export function parallelProbe(mode: Mode, target: number): Probe {
       const outcomes: Outcome[] = []
       for (const work of works) {
         const setting = { case: work, isolation: mode, batch: SMALL_BATCH, inFlight: 8 }
-        const settings = [1, 2].map((interpreters) => ({ ...setting, interpreters }))
+        const settings = ([mode, 'none'] as const).flatMap((isolation) =>
+          [1, 2].map((interpreters) => ({ ...setting, isolation, interpreters })),
+        )
         outcomes.push(twoAgainstOne(target, await measureInTurn(context, settings)))
       }
       return outcomes
