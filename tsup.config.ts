@@ -17,6 +17,7 @@ export default defineConfig({
     entry: {
       index: 'lib/index.ts',
       batch: 'lib/batch/index.ts',
+      graph: 'lib/graph/index.ts',
       jobs: 'lib/jobs/index.ts',
       streams: 'lib/streams/index.ts',
       testing: 'lib/testing.ts',

@@ -7,10 +7,14 @@ export const MAX_TIME = 2 ** 31 - 1
 
 /** Collects what is wrong with a set of options, so that all of it can be said at once. */
 export class Checker {
-  readonly problems: string[] = []
-
-  /** `where` is the function that was given the options. */
-  constructor(private readonly where: string) {}
+  /**
+   * @param where the function that was given the options
+   * @param problems where they are collected
+   */
+  constructor(
+    protected readonly where: string,
+    readonly problems: string[] = [],
+  ) {}
 
   /** `expected` is a sentence about what should be there; `got`, where given, is what is. */
   problem(expected: string, ...got: [value?: unknown]): void {
@@ -104,7 +108,7 @@ function show(value: unknown): string {
 }
 
 /** The known key that a misspelt one most likely stands for. */
-function closest(key: string, known: readonly string[]): string | undefined {
+export function closest(key: string, known: readonly string[]): string | undefined {
   const wrong = key.toLowerCase()
   let best: string | undefined
   let least = Math.max(1, Math.floor(key.length / 3)) + 1

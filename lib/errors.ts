@@ -293,6 +293,34 @@ export class JobError extends RxjsPythonError {
   }
 }
 
+/** A node of a pipeline failed (`ERR_NODE`); `cause` is what its algorithm threw, or why it has no input. */
+export class NodeError extends RxjsPythonError {
+  readonly pipelineName: string
+  readonly nodeName: string
+  /** Which task of a node that fans out, from 0. */
+  declare readonly batchIndex?: number
+
+  constructor(pipelineName: string, nodeName: string, batchIndex: number | undefined, cause: unknown, more?: string) {
+    const task = batchIndex === undefined ? '' : `, task ${batchIndex}`
+    const what = cause instanceof Error ? cause.message : String(cause)
+    const count = more === undefined ? '' : `${more}: `
+    super('ERR_NODE', `pipeline '${pipelineName}', node '${nodeName}'${task}: ${count}${what}`, { cause })
+    this.pipelineName = pipelineName
+    this.nodeName = nodeName
+    if (batchIndex !== undefined) this.batchIndex = batchIndex
+  }
+}
+
+/**
+ * A run of a pipeline did not come to its end: `ERR_RUN_TIMEOUT` (its time, or a node's, is up), `ERR_RUN_REJECTED` (as many
+ * run already as may), `ERR_RUN_STORE` (what is asked of the store is not there).
+ */
+export class GraphRunError extends RxjsPythonError {
+  constructor(code: 'ERR_RUN_TIMEOUT' | 'ERR_RUN_REJECTED' | 'ERR_RUN_STORE', message: string, options?: ErrorOptions) {
+    super(code, message, options)
+  }
+}
+
 /** No Python was found where one was looked for (`ERR_PYTHON_NOT_FOUND`). */
 export class PythonNotFoundError extends RxjsPythonError {
   /** The places that were looked at, in order. */

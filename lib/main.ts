@@ -4,6 +4,7 @@
  */
 export * as batch from './batch'
 export * as cli from './cli'
+export * as graph from './graph'
 export * as index from './index'
 export * as jobs from './jobs'
 export * as streams from './streams'

@@ -11,7 +11,7 @@ const built = spawnSync(process.execPath, [tsup, '--silent'], { cwd: root, stdio
 if (built.status !== 0) process.exit(built.status ?? 1)
 
 const main = require(join(root, 'dist', 'main.cjs'))
-for (const entry of ['index', 'batch', 'jobs', 'streams', 'testing']) {
+for (const entry of ['index', 'batch', 'graph', 'jobs', 'streams', 'testing']) {
   const path = (ending) => join(root, 'dist', `${entry}.${ending}`)
   // tsup names the types after the package's type, not after the file they belong to.
   renameSync(path('d.ts'), path('d.cts'))

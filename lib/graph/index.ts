@@ -1,0 +1,5 @@
+export type { GraphApi, SubpipelineStatus } from './api'
+export type { NodeHooks, NodeTask, TaskEnvironment } from './hooks'
+export { type NodeKind, registerKind } from './kinds'
+export { Pipeline, pipeline } from './pipeline'
+export type * from './types'

@@ -1,0 +1,63 @@
+import { OptionError } from '../errors'
+import { StreamChecker } from '../streams/check'
+import { Catalog } from './catalog'
+import { unknownName } from './check'
+import { noMemory } from './memory'
+import type { Plan } from './plan'
+import { Run } from './run'
+import type { PipelineOptions, PipelineRun, RunOptions, RunResult } from './types'
+
+const RUN_FIELDS = ['flowInput', 'from', 'signal', 'id']
+const RUN_ID = /^[\w.-]{1,200}$/
+
+/** A graph of nodes, each of which runs once in a run, or once for each item that it fans out over. */
+export class Pipeline {
+  readonly name: string
+  private readonly catalog: Catalog
+  private readonly plan: Plan
+
+  /** @internal */
+  constructor(options: PipelineOptions) {
+    this.catalog = new Catalog(options)
+    this.name = options.name
+    this.plan = this.catalog.plan(options.name)
+  }
+
+  /**
+   * Runs it and gives each node's result.
+   *
+   * @throws OptionError, NodeError (a node failed), GraphRunError (time, or too many runs), PythonAbortError
+   */
+  async run(options: RunOptions = {}): Promise<RunResult> {
+    return this.start(options).done
+  }
+
+  /** Begins a run, to be watched and cancelled. @throws OptionError */
+  start(options: RunOptions = {}): PipelineRun {
+    const check = new StreamChecker('pipeline.run', options, RUN_FIELDS)
+    const { from, id } = options
+    const signal = check.signal('signal', options.signal)
+    if (id !== undefined && !(typeof id === 'string' && RUN_ID.test(id))) {
+      check.problem("'id' must be 1 to 200 letters, digits, '.', '-' or '_'", id)
+    }
+    if (from !== undefined) {
+      const names = this.plan.nodes.map(({ name }) => name)
+      if (!names.includes(from)) check.problem(`'from': ${unknownName('node', String(from), names)}`)
+      if (this.catalog.store === undefined) check.problem("'from' needs a pipeline with a 'store'")
+    }
+    check.done()
+    const flowInput = options.flowInput === undefined ? this.plan.flowInput : options.flowInput
+    return new Run(this.catalog, this.plan, { id, flowInput, signal, nested: false, memory: noMemory })
+  }
+}
+
+/**
+ * A batch pipeline, checked.
+ *
+ * @throws OptionError with all that is wrong, each with its place
+ */
+export function pipeline(options: PipelineOptions): Pipeline {
+  if (typeof options !== 'object' || options === null)
+    throw new OptionError(['pipeline: the options must be an object'])
+  return new Pipeline(options)
+}
