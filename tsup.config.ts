@@ -1,4 +1,6 @@
 import { defineConfig } from 'tsup'
+// @ts-expect-error a plain script
+import { entries } from './scripts/entries.mjs'
 
 /**
  * The implementation exists once, as CommonJS: the default pool, the gates and the error classes must be the same for
@@ -14,14 +16,7 @@ export default defineConfig({
   platform: 'node',
   tsconfig: 'tsconfig.build.json',
   dts: {
-    entry: {
-      index: 'lib/index.ts',
-      batch: 'lib/batch/index.ts',
-      graph: 'lib/graph/index.ts',
-      jobs: 'lib/jobs/index.ts',
-      streams: 'lib/streams/index.ts',
-      testing: 'lib/testing.ts',
-    },
+    entry: entries,
   },
   sourcemap: true,
   clean: true,

@@ -321,6 +321,34 @@ export class GraphRunError extends RxjsPythonError {
   }
 }
 
+/** A connector's client package is not installed, or in a version that does not fit (`ERR_CLIENT_MISSING`). */
+export class ClientMissingError extends RxjsPythonError {
+  constructor(
+    /** The package to install. */
+    readonly packageName: string,
+    /** The versions that fit. */
+    readonly range: string,
+    /** The version that is there. */
+    readonly found: string | undefined,
+    options?: ErrorOptions,
+  ) {
+    const newest = range.split('||').at(-1)!.trim()
+    const what = found === undefined ? 'is not installed' : `is there in version ${found}, and ${range} is needed`
+    super(
+      'ERR_CLIENT_MISSING',
+      `the package ${packageName} ${what}: run 'npm install ${packageName}@${newest}'`,
+      options,
+    )
+  }
+}
+
+/** A connector could not reach its server, or lost it, and `retry` allows no more attempts (`ERR_CONNECTION`). */
+export class ConnectionError extends RxjsPythonError {
+  constructor(message: string, options?: ErrorOptions) {
+    super('ERR_CONNECTION', message, options)
+  }
+}
+
 /** No Python was found where one was looked for (`ERR_PYTHON_NOT_FOUND`). */
 export class PythonNotFoundError extends RxjsPythonError {
   /** The places that were looked at, in order. */

@@ -1,9 +1,11 @@
 /**
  * What the built package is made of, in one file, so that what its entries share (the default pool, gates, error classes)
- * exists once. Each entry of the package is one of these names.
+ * exists once. Each line is an entry of the package, `rxjs-python/NAME`, unless it says
+ * that it is none: scripts/entries.mjs reads them here.
  */
 export * as batch from './batch'
-export * as cli from './cli'
+export * as cli from './cli' // no entry
+export * as connectors from './connectors'
 export * as graph from './graph'
 export * as index from './index'
 export * as jobs from './jobs'

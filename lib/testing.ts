@@ -2,6 +2,7 @@ import { Observable, Subject, type Subscriber, takeUntil } from 'rxjs'
 import type { Clock } from './clock'
 
 export type { Clock } from './clock'
+export * from './conformance'
 
 interface Timer {
   at: number

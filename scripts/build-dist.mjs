@@ -3,6 +3,7 @@ import { spawnSync } from 'node:child_process'
 import { chmodSync, renameSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { join } from 'node:path'
+import { entries } from './entries.mjs'
 import { root } from './node-gyp.mjs'
 
 const require = createRequire(import.meta.url)
@@ -11,7 +12,7 @@ const built = spawnSync(process.execPath, [tsup, '--silent'], { cwd: root, stdio
 if (built.status !== 0) process.exit(built.status ?? 1)
 
 const main = require(join(root, 'dist', 'main.cjs'))
-for (const entry of ['index', 'batch', 'graph', 'jobs', 'streams', 'testing']) {
+for (const entry of Object.keys(entries)) {
   const path = (ending) => join(root, 'dist', `${entry}.${ending}`)
   // tsup names the types after the package's type, not after the file they belong to.
   renameSync(path('d.ts'), path('d.cts'))

@@ -11,6 +11,7 @@ const failures = []
 
 if (wanted('ts')) {
   step('biome', bin('biome'), ['check', '--error-on-warnings', ...(fix ? ['--write'] : [])])
+  step('entries of the package', process.execPath, ['scripts/entries.mjs', ...(fix ? [] : ['--check'])])
   step('tsc', bin('tsc'), ['--noEmit'])
 }
 if (wanted('native')) {

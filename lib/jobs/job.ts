@@ -49,6 +49,8 @@ class RunningJob<T> implements Job, RunListener {
   state: JobState = 'running'
   epoch = 0
   private run: Run<T> | undefined
+  private stopping = new AbortController()
+  private hurrying = false
   private timer: NodeJS.Timeout | undefined
   private closing: Promise<void> | undefined
   private queue: Promise<unknown> = Promise.resolve()
@@ -137,8 +139,10 @@ class RunningJob<T> implements Job, RunListener {
     return this.exclusive('restart', async () => {
       this.stopTimer()
       if (snapshot !== undefined) this.demandSnapshot(snapshot)
-      this.run?.stop()
+      this.stop()
+      await this.run?.close()
       await this.options.sink?.close()
+      this.stopping = new AbortController()
       try {
         if (snapshot !== undefined) await this.rewind(snapshot)
         this.state = 'running'
@@ -164,16 +168,28 @@ class RunningJob<T> implements Job, RunListener {
     }).catch((error) => this.fail(error))
   }
 
+  commitSoon(): void {
+    if (this.hurrying) return
+    this.hurrying = true
+    const over = () => {
+      this.hurrying = false
+    }
+    this.exclusive('checkpoint', async () => {
+      this.hurrying = false
+      if (this.state === 'running') await this.epochOf(false)
+    }).then(over, over)
+  }
+
   private async begin(checkpoint: Checkpoint | undefined): Promise<void> {
     this.epoch = checkpoint?.epoch ?? 0
     if (checkpoint?.finished) {
       // The process may have died between the last checkpoint and its commit.
-      await this.options.sink?.open(checkpoint.sink)
+      await this.options.sink?.open(checkpoint.sink, this.stopping.signal)
       if (this.leave('completed')) await this.close()
       this.ended.resolve()
       return
     }
-    const run = new Run(this.options, this.store, this)
+    const run = new Run(this.options, this.store, this, this.stopping.signal)
     this.run = run
     await run.start(checkpoint)
     // What Python and the sink begin with is known from now on, whenever the process dies.
@@ -232,8 +248,13 @@ class RunningJob<T> implements Job, RunListener {
     if (this.state !== 'running' && this.state !== 'suspended') return false
     this.state = state
     this.stopTimer()
-    this.run?.stop()
+    this.stop()
     return true
+  }
+
+  private stop(): void {
+    this.stopping.abort()
+    this.run?.stop()
   }
 
   private async fail(error: unknown): Promise<void> {
@@ -246,6 +267,7 @@ class RunningJob<T> implements Job, RunListener {
 
   private close(): Promise<void> {
     this.closing ??= (async () => {
+      await this.run?.close()
       await this.options.sink?.close()
       await this.store.close()
     })()

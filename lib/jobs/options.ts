@@ -1,13 +1,13 @@
 import type { Observable } from 'rxjs'
 import { StreamChecker } from '../streams/check'
 import type { Sink } from './sinks'
-import type { ReplaySource } from './sources'
+import type { Source } from './sources'
 
 /** What `pipeline` gets. */
 export interface JobContext {
   readonly name: string
   /** A source whose position is in the checkpoints, under a name that stays. Pull it by one subscription: `share()` it for more. */
-  source<T, P>(name: string, source: ReplaySource<T, P>): Observable<T>
+  source<T, P>(name: string, source: Source<T, P>): Observable<T>
 }
 
 export interface CheckpointOptions {

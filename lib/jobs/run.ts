@@ -1,17 +1,18 @@
 import { setTimeout as sleep, setImmediate as turn } from 'node:timers/promises'
 import { serialize } from 'node:v8'
-import { map, Observable, Subscription } from 'rxjs'
+import { type Observable, Subscription } from 'rxjs'
 import { Change, type Migrate, type StatePart, weightOf } from '../checkpoint/part'
 import { type Holder, type JobScope, type Keys, type StepOfJob, withinJob } from '../checkpoint/scope'
-import { JobError, OptionError } from '../errors'
+import { JobError } from '../errors'
 import type { Handler } from '../pool/handler'
-import { fromIterableMinding } from '../sources/fromIterable'
-import { Gate } from '../sources/gate'
+import { Gate, subscribeWithin } from '../sources/gate'
 import { StreamChecker } from '../streams/check'
 import { type CompleteJobOptions, checkName, type JobContext } from './options'
 import { PythonState, type SavedPython } from './python'
-import type { ReplaySource } from './sources'
+import { Reading } from './reading'
+import type { Source } from './sources'
 import { CHUNK, type Checkpoint, type JobStore, type PartToSave } from './store'
+import { SinkWriter } from './writer'
 
 /** A part of a job's state, as its checkpoints know it. */
 interface Known {
@@ -24,11 +25,6 @@ interface Known {
   renew: boolean
 }
 
-interface Source {
-  position: unknown
-  subscribed: boolean
-}
-
 /** So many entries may be out of date before all are written anew, where there are not more keys than that. */
 const STALE = 10_000
 
@@ -36,6 +32,8 @@ const STALE = 10_000
 export interface RunListener {
   failed(error: unknown): void
   completed(): void
+  /** A source cannot go on for long without a commit. */
+  commitSoon(): void
 }
 
 /** One subscription of a job's pipeline. Its sources rest until `open`, and while a checkpoint is taken. */
@@ -44,7 +42,8 @@ export class Run<T> implements JobScope {
   private readonly parts = new Map<string, Known>()
   private readonly holders = new Set<Holder>()
   private readonly pythons = new Map<string, PythonState>()
-  private readonly sources = new Map<string, Source>()
+  private readonly readings = new Map<string, Reading>()
+  private readonly writer: SinkWriter<T> | undefined
   private readonly subscription = new Subscription()
   private epoch = 0
   private from: string | undefined
@@ -56,8 +55,12 @@ export class Run<T> implements JobScope {
     private readonly options: CompleteJobOptions<T>,
     private readonly store: JobStore,
     private readonly listener: RunListener,
+    /** Aborts with `stop`, or before it. */
+    private readonly stopping: AbortSignal,
   ) {
     this.gate.close()
+    const { sink } = options
+    if (sink !== undefined) this.writer = new SinkWriter(sink, (error) => listener.failed(error))
   }
 
   /** Subscribes the pipeline and puts everything back as it was at the checkpoint. */
@@ -66,17 +69,18 @@ export class Run<T> implements JobScope {
     this.epoch = checkpoint?.epoch ?? 0
     this.from = checkpoint?.from
     for (const [name, position] of Object.entries(checkpoint?.positions ?? {})) {
-      this.sources.set(name, { position, subscribed: false })
+      this.readings.set(name, new Reading(name, position))
     }
-    await sink?.open(checkpoint?.sink)
+    await sink?.open(checkpoint?.sink, this.stopping)
     const context: JobContext = { name: this.options.name, source: (name, source) => this.source(name, source) }
     const stream = pipeline(context)
     new StreamChecker('runJob', undefined, []).requireStream(stream)
     let problem: { error: unknown } | undefined
     let started = false
-    withinJob(this, () => {
+    if (this.writer !== undefined) this.holder(this.writer)
+    this.subscribe(() => {
       const subscription = stream.subscribe({
-        next: (value) => this.write(value),
+        next: (value) => this.writer?.write(value),
         error: (error) => {
           if (started) this.listener.failed(error)
           else problem ??= { error }
@@ -120,16 +124,18 @@ export class Run<T> implements JobScope {
     const epoch = this.epoch + 1
     const parts = finished ? [] : Array.from(this.parts, ([id, known]) => this.take(id, known))
     for (const { step } of parts) steps[step] = this.parts.get(step)!.version
+    const marks = Array.from(this.readings.values(), (reading) => ({ reading, mark: reading.position }))
     // A position is an object of the source's, which may go on with it.
-    const positions = structuredClone(
-      Object.fromEntries(Array.from(this.sources, ([name, one]) => [name, one.position])),
-    )
+    const positions = structuredClone(Object.fromEntries(marks.map(({ reading, mark }) => [reading.name, mark])))
     const prepared = sink?.prepare(epoch)
     this.epoch = epoch
     if (!rest && !finished) this.gate.open()
     const result = (await prepared) ?? null
     await this.store.save({ format: 1, epoch, finished, steps, positions, sink: result, python, from }, parts)
     await sink?.commit(epoch)
+    const told = marks.map(({ reading, mark }) => reading.commit(positions[reading.name], mark))
+    // Nobody waits for an outside that does not answer once the job is to end.
+    await Promise.race([Promise.all(told), this.whenStopped()])
     return epoch
   }
 
@@ -137,7 +143,13 @@ export class Run<T> implements JobScope {
     this.stopped = true
     this.subscription.unsubscribe()
     this.gate.dispose()
+    this.writer?.dispose()
     for (const python of this.pythons.values()) python.close()
+  }
+
+  /** After `stop`: sources give back what they hold outside. */
+  async close(): Promise<void> {
+    await Promise.all(Array.from(this.readings.values(), (reading) => reading.close()))
   }
 
   part(step: StepOfJob | undefined, kind: string, part: StatePart): void {
@@ -155,36 +167,26 @@ export class Run<T> implements JobScope {
     this.pythons.set(id, new PythonState(id, version, migrate, handler, keys))
   }
 
-  private source<V, P>(name: string, source: ReplaySource<V, P>): Observable<V> {
+  private source<V, P>(name: string, source: Source<V, P>): Observable<V> {
     const check = new StreamChecker('job.source', undefined, [])
     checkName(check, 'name', name)
     if (typeof source?.read !== 'function') check.problem("'source' must have read(position)", source)
     check.done()
-    return new Observable<V>((out) => {
-      const known = this.sources.get(name) ?? { position: undefined, subscribed: false }
-      this.sources.set(name, known)
-      if (known.subscribed) {
-        throw new OptionError([`job.source: '${name}' is subscribed twice; share() it, or name two sources`])
-      }
-      known.subscribed = true
-      const items = fromIterableMinding(() => source.read(known.position as P | undefined), this.gate)
-      return items
-        .pipe(
-          map(([value, position]) => {
-            known.position = position
-            return value
-          }),
-        )
-        .subscribe(out)
-    })
+    const known = this.readings.get(name) ?? new Reading(name, undefined)
+    this.readings.set(name, known)
+    return (known as Reading<V, P>).items(source, this.gate, () => this.listener.commitSoon())
   }
 
-  private write(value: T): void {
-    try {
-      this.options.sink?.write(value)
-    } catch (error) {
-      this.listener.failed(error)
-    }
+  private subscribe(run: () => void): void {
+    const { writer } = this
+    withinJob(this, writer === undefined ? run : () => subscribeWithin(writer.gate, run))
+  }
+
+  private whenStopped(): Promise<void> {
+    return new Promise((resolve) => {
+      if (this.stopped) resolve()
+      else this.subscription.add(() => resolve())
+    })
   }
 
   private idOf(step: StepOfJob | undefined, kind: string): string {

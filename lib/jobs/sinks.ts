@@ -10,9 +10,16 @@ import { StreamChecker } from '../streams/check'
  * then each result is there exactly once, however often the job was killed.
  */
 export interface Sink<T> {
-  /** Begins after the checkpoint that `saved` is from (the first time: undefined); what came later must be as if it had never been. */
-  open(saved: unknown): Promise<void> | void
-  write(value: T): void
+  /**
+   * Begins after the checkpoint that `saved` is from (the first time: undefined); what came later must be as if it had never
+   * been. When `signal` aborts, `prepare` and `commit` need not wait for the outside any more: they reject.
+   */
+  open(saved: unknown, signal?: AbortSignal): Promise<void> | void
+  /**
+   * A promise holds the sources back until it resolves; a value that is on its way already may come before that. Its rejection
+   * fails the job. `prepare` is called when all such promises have resolved.
+   */
+  write(value: T): void | Promise<void>
   /**
    * The end of an epoch: what is written from this call on belongs to the next one. Resolves when what belongs to this one
    * is safe, with what `open` needs to know after a crash.
@@ -20,6 +27,7 @@ export interface Sink<T> {
   prepare(epoch: number): Promise<unknown>
   /** The checkpoint is safe. When the process dies before this has ended, `open` has to do it. */
   commit(epoch: number): Promise<void>
+  /** Gives back files and connections. `open` may follow. */
   close(): Promise<void> | void
 }
 

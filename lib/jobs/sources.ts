@@ -1,12 +1,35 @@
 import { createReadStream } from 'node:fs'
 import { StreamChecker } from '../streams/check'
 
+/** Gives each item with the position behind it. A position is a value of its own, which stays as it is. */
+export type Positioned<T, P> = Iterable<readonly [T, P]> | AsyncIterable<readonly [T, P]>
+
 /**
- * A source that can begin anywhere: `read` gives each item with the position behind it, from a position that it gave before, or
- * from the start. The same position must always give the same items. Positions are data (numbers, texts, objects).
+ * Something outside that items come from, with a place in it that can be kept. A job keeps the position of what it has
+ * worked off in its checkpoints, begins there again, and tells the outside when a position is safe.
  */
-export interface ReplaySource<T, P = unknown> {
-  read(position: P | undefined): Iterable<readonly [T, P]> | AsyncIterable<readonly [T, P]>
+export interface Source<T, P = unknown> {
+  /**
+   * Items from a position that was given before, or from the start (or where the options say). It is pulled, and may read
+   * ahead a bounded amount. Positions are data that `structuredClone` copies.
+   *
+   * `signal` aborts when nobody wants more items: reading ends then, also where it waits for the outside, and gives nothing
+   * back that `commit` needs. `commitSoon` is for an outside that lets only so much be on its way unacknowledged: the source
+   * calls it when little of that is left, and a commit follows.
+   */
+  read(position: P | undefined, signal?: AbortSignal, commitSoon?: () => void): Positioned<T, P>
+  /**
+   * The checkpoint with this position is safe: the outside may forget what lies before it (an acknowledgement, an offset).
+   * A rejection fails the job. Also called after reading has ended.
+   */
+  commit?(position: P): Promise<void> | void
+  /** Gives back connections. Also comes while `read` or `commit` waits for the outside, which ends then. `read` may follow. */
+  close?(): Promise<void> | void
+}
+
+/** A source that gives the same items from the same position, however often: a file, a log. */
+export interface ReplaySource<T, P = unknown> extends Source<T, P> {
+  read(position: P | undefined, signal?: AbortSignal): Positioned<T, P>
 }
 
 /** The items of an array, or of what `make` makes anew each time; the position is their number. */
