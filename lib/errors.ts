@@ -302,7 +302,7 @@ export class NodeError extends RxjsPythonError {
 
   constructor(pipelineName: string, nodeName: string, batchIndex: number | undefined, cause: unknown, more?: string) {
     const task = batchIndex === undefined ? '' : `, task ${batchIndex}`
-    const what = cause instanceof Error ? cause.message : String(cause)
+    const what = reasonOf(cause)
     const count = more === undefined ? '' : `${more}: `
     super('ERR_NODE', `pipeline '${pipelineName}', node '${nodeName}'${task}: ${count}${what}`, { cause })
     this.pipelineName = pipelineName
@@ -409,6 +409,12 @@ export class NativeLoadError extends RxjsPythonError {
   constructor(message: string, options?: ErrorOptions) {
     super('ERR_NATIVE_LOAD', message, options)
   }
+}
+
+/** Of a Python exception what it says, without the name of the handler that is ours. */
+function reasonOf(cause: unknown): string {
+  if (cause instanceof PythonError && cause.pythonType !== '') return `${cause.pythonType}: ${cause.pythonMessage}`
+  return cause instanceof Error ? cause.message : String(cause)
 }
 
 function describe(report: ErrorReport, { handler, batchSize }: ErrorPlace): string {

@@ -4,7 +4,7 @@ import type { NodeHooks } from './hooks'
 import { FLOW_INPUT, referencesOf } from './inputs'
 import { kindNames, kindOf } from './kinds'
 import { cycles, ordered, type Plan, type PlannedNode } from './plan'
-import { checkSettings } from './settings'
+import { checkSettings, timeToLive } from './settings'
 import type { NodeSpec, PipelineSpec } from './types'
 
 const NAME = /^[\w-]{1,100}$/
@@ -126,7 +126,6 @@ function planNode(
   }
   for (const problem of kind?.check(spec, { pipelines: known.pipelines }) ?? []) here.problem(problem)
   for (const hook of known.hooks) for (const problem of hook.check?.(spec) ?? []) here.problem(problem)
-  const seconds = here.time('ttl', spec.ttl, false)
   return {
     name: spec.nodeName,
     spec,
@@ -141,7 +140,7 @@ function planNode(
     fansOut: references.some(({ fanOut }) => fanOut),
     concurrency: here.whole('concurrency', spec.concurrency, 1, 2 ** 31),
     retries: here.whole('retries', spec.retries, 0, 1000) ?? 0,
-    ttl: seconds === undefined ? undefined : seconds * 1000,
+    ttl: timeToLive(here, spec.ttl),
     stored: here.flag('cache', spec.cache) ?? true,
   }
 }

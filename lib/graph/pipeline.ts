@@ -3,6 +3,9 @@ import { StreamChecker } from '../streams/check'
 import { Catalog } from './catalog'
 import { unknownName } from './check'
 import { noMemory } from './memory'
+import { toMermaid } from './picture/mermaid'
+import { pictureOfPlan } from './picture/ofPlan'
+import { toSvg } from './picture/svg'
 import type { Plan } from './plan'
 import { Run } from './run'
 import type { PipelineOptions, PipelineRun, RunOptions, RunResult } from './types'
@@ -48,6 +51,16 @@ export class Pipeline {
     check.done()
     const flowInput = options.flowInput === undefined ? this.plan.flowInput : options.flowInput
     return new Run(this.catalog, this.plan, { id, flowInput, signal, nested: false, memory: noMemory })
+  }
+
+  /** A drawing of its nodes and of what refers to what. */
+  toSvg(): string {
+    return toSvg(pictureOfPlan(this.plan))
+  }
+
+  /** The same as a Mermaid flowchart. */
+  toMermaid(): string {
+    return toMermaid(pictureOfPlan(this.plan))
   }
 }
 

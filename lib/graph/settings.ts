@@ -1,3 +1,4 @@
+import { MAX_TIME } from '../checker'
 import type { GraphChecker } from './check'
 import type { PlannedSettings } from './plan'
 import { PROGRESS_LEVELS, type RunSettings } from './types'
@@ -22,16 +23,24 @@ export function checkSettings(check: GraphChecker, options: RunSettings | undefi
     if (runs.amount === undefined) here.problem("'concurrentPipelines.amount' is missing")
     reject = here.flag('concurrentPipelines.rejectOnFailure', flagOf(runs.rejectOnFailure))
   }
-  const seconds = here.time('ttl', numberOf(given.ttl), false)
   return {
     batchTolerance: typeof tolerance === 'number' ? tolerance : BATCH_TOLERANCE,
     runs: amount,
     rejectOnFailure: reject ?? false,
     level: here.oneOf('progressVerbosityLevel', given.progressVerbosityLevel, PROGRESS_LEVELS) ?? 'info',
-    // A timer takes some 24 days; longer is for ever.
-    ttl: seconds === undefined ? undefined : Math.min(seconds * 1000, 2 ** 31 - 1),
+    ttl: timeToLive(here, given.ttl),
     concurrency: here.whole('concurrency', numberOf(given.concurrency), 1, 2 ** 31),
   }
+}
+
+/** Seconds as milliseconds. */
+export function timeToLive(check: GraphChecker, given: unknown): number | undefined {
+  const seconds = numberOf(given)
+  if (seconds === undefined) return undefined
+  // A timer takes some 24 days; longer is for ever.
+  if (typeof seconds === 'number' && seconds > 0) return Math.min(seconds * 1000, MAX_TIME)
+  check.problem("'ttl' must be a number of seconds above 0", given)
+  return undefined
 }
 
 /** `'100'` as 100; anything else as it is. */
