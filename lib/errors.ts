@@ -313,10 +313,10 @@ export class NodeError extends RxjsPythonError {
 
 /**
  * A run of a pipeline did not come to its end: `ERR_RUN_TIMEOUT` (its time, or a node's, is up), `ERR_RUN_REJECTED` (as many
- * run already as may), `ERR_RUN_STORE` (what is asked of the store is not there).
+ * run already as may).
  */
 export class GraphRunError extends RxjsPythonError {
-  constructor(code: 'ERR_RUN_TIMEOUT' | 'ERR_RUN_REJECTED' | 'ERR_RUN_STORE', message: string, options?: ErrorOptions) {
+  constructor(code: 'ERR_RUN_TIMEOUT' | 'ERR_RUN_REJECTED', message: string, options?: ErrorOptions) {
     super(code, message, options)
   }
 }

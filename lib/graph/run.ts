@@ -149,7 +149,7 @@ export class Run implements PipelineRun {
     const { log, origin } = this
     this.controller.signal.throwIfAborted()
     const inputs = this.inputsOf(node)
-    const stored = await origin.memory.find(this.id, node, inputs.tasks)
+    const stored = await origin.memory.find(this.plan, node, inputs.tasks)
     if (stored.found) {
       this.results.set(node.name, stored.value)
       log.completed(node, true)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import sys
 from contextlib import contextmanager
 from threading import Lock
 
@@ -20,6 +21,8 @@ CALLBACK = "rxjs-python graph"
 
 _lock = Lock()
 _loader: Loader | None = None
+# By kind, place and function: what is called, and the hash of its code.
+_loaded: dict[tuple[str, str, str], tuple[Any, str]] = {}
 _environ_lock = Lock()
 # What variables were before the first of the tasks that have set them, and how many those are.
 _before: dict[str, str | None] = {}
@@ -86,36 +89,43 @@ def run(batch: list[dict[str, Any]]) -> list[Any]:
 
 def code(specs: list[dict[str, Any]]) -> list[str]:
     """For each algorithm a text that is another one when its code has changed."""
-    return [_code(spec) for spec in specs]
+    return [_known(spec)[1] for spec in specs]
 
 
 def load(spec: dict[str, Any]) -> Any:
     """The function or class that a spec names; loaded once in an interpreter."""
+    return _known(spec)[0]
+
+
+def _known(spec: dict[str, Any]) -> tuple[Any, str]:
     global _loader
+    place = spec.get("source") or spec.get("file") or spec["module"]
+    name = (spec["kind"], place, spec.get("function") or "")
+    known = _loaded.get(name)
+    if known is not None:
+        return known
     with _lock:
         if _loader is None:
             _loader = Loader([])
-        return _loader.load(spec)[0]
+        target = _loader.load(spec)[0]
+        # What is hashed is what was loaded: the file may change afterwards.
+        known = _loaded[name] = (target, _hash(spec, target))
+    return known
+
+
+def _hash(spec: dict[str, Any], target: Any) -> str:
+    text = (spec.get("source") or "").encode()
+    file = getattr(sys.modules.get(target.__module__), "__file__", None)
+    if spec["kind"] != "source" and file:
+        with open(file, "rb") as source:
+            text = source.read()
+    return hashlib.sha256(f"{spec.get('function')}:".encode() + text).hexdigest()
 
 
 def _run(task: dict[str, Any]) -> Any:
     start = load(task["spec"])
     with environment(task["env"]):
         return start(task["args"], Api(task["token"], task["env"]))
-
-
-def _code(spec: dict[str, Any]) -> str:
-    if spec["kind"] == "source":
-        text = spec["source"].encode()
-    else:
-        target = load(spec)
-        file = getattr(__import__("sys").modules.get(target.__module__), "__file__", None)
-        text = b""
-        if file:
-            with open(file, "rb") as source:
-                text = source.read()
-    name = f"{spec['kind']}:{spec.get('function')}:".encode()
-    return hashlib.sha256(name + text).hexdigest()
 
 
 @contextmanager

@@ -78,6 +78,23 @@ withPool('pipelines with Python', (test) => {
     assert.deepEqual(results, { first: ['here', { WHERE: 'here' }, 'job-1'], second: null })
   })
 
+  it('a file whose code has changed is run again, one that has not is not', async () => {
+    await using folder = await temporaryFolder()
+    const run = async (name: string, text: string) => {
+      const file = join(folder.path, name)
+      await writeFile(file, text)
+      const nodes = [{ nodeName: 'x', algorithm: { python: file }, input: [1] }]
+      await using made = pipeline({ name: 'file', pool: test.pool, nodes, store: folder.path, cache: true })
+      const { results, nodes: reports } = await made.run()
+      return [results.x, reports.x!.cached]
+    }
+    const one = 'def start(args, api):\n    return "one"\n'
+    assert.deepEqual(await run('a.py', one), ['one', false])
+    assert.deepEqual(await run('a.py', one), ['one', true])
+    assert.deepEqual(await run('same.py', one), ['one', true])
+    assert.deepEqual(await run('b.py', one.replace('one', 'two')), ['two', false])
+  })
+
   it('what Python raises is the cause of the failure, also from inside', async () => {
     const run = (source: string) =>
       pipeline({
