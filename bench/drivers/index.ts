@@ -2,10 +2,10 @@ import type { Driver } from '../harness/types'
 import { jvmDrivers } from '../peers/drivers'
 import { childProcess } from './child-process'
 import { javascript } from './javascript'
-import { nodeCallsPython } from './node-calls-python'
+import { nodeCallsPython, nodeCallsPythonSync } from './node-calls-python'
 import { nodePyrunner } from './node-pyrunner'
 import { plainPython } from './plain-python'
-import { pymport } from './pymport'
+import { pymport, pymportSync } from './pymport'
 import { pyodide } from './pyodide'
 import { pythonShell } from './python-shell'
 import { pythonia } from './pythonia'
@@ -19,8 +19,10 @@ export const drivers: readonly Driver[] = [
   childProcess,
   pythonShell,
   nodeCallsPython,
+  nodeCallsPythonSync,
   nodePyrunner,
   pymport,
+  pymportSync,
   pythonia,
   pyodide,
   rest,

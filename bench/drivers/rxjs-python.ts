@@ -2,7 +2,7 @@ import { lastValueFrom, reduce } from 'rxjs'
 import type { Handler, PythonPool } from '../../lib'
 import { loadPackage, packageProblem } from '../harness/package'
 import { handlersFolder } from '../harness/paths'
-import { callSession } from '../harness/pump'
+import { blockingSession, callSession } from '../harness/pump'
 import type { Batch, Driver, Session, Work } from '../harness/types'
 import { functionOf } from './lines'
 
@@ -10,8 +10,8 @@ interface Variant {
   readonly isolation: 'shared' | 'namespace' | 'process'
   /** Interpreters in the pool. */
   readonly size: number
-  /** One call after the other by `handler.call`, or an RxJS stream through `mapPython`. */
-  readonly shape: 'call' | 'stream'
+  /** Calls by `handler.call`, one after the other by `handler.callSync`, or an RxJS stream through `mapPython`. */
+  readonly shape: 'call' | 'sync' | 'stream'
 }
 
 const CODECS = { strings: 'string', records: 'json', frames: 'buffer', array: 'array' } as const
@@ -101,23 +101,37 @@ function* repeat(batches: readonly (readonly unknown[])[], count: number): Gener
   for (let done = 0; done < count; done += 1) yield* batches[done % batches.length]!
 }
 
+/** On the main thread, which has nothing else to do here. */
+async function openSync(work: Work, variant: Variant): Promise<Session> {
+  const { pool, handler } = await open(work, variant)
+  const options = { onMainThread: true, inline: true }
+  return blockingSession(
+    work,
+    (batch) => handler.callSync(batch as readonly unknown[], options) as Batch,
+    () => void pool.close(),
+  )
+}
+
+const OPENERS = { call: openCalls, sync: openSync, stream: openStream } as const
+
 function driver(name: string, label: string, variant: Variant): Driver {
-  const stream = variant.shape === 'stream'
+  const { shape } = variant
   return {
     name,
     label,
     role: 'ours',
-    concurrent: true,
-    carries: stream ? ['strings', 'records'] : ['strings', 'records', 'frames', 'array'],
-    except: stream ? ['latency'] : [],
+    concurrent: shape !== 'sync',
+    carries: shape === 'call' ? ['strings', 'records', 'frames', 'array'] : ['strings', 'records'],
+    except: { call: [], sync: ['latency', 'forest-columns'], stream: ['latency'] }[shape],
     unavailable: packageProblem,
-    open: (work) => (stream ? openStream(work, variant) : openCalls(work, variant)),
+    open: (work) => OPENERS[shape](work, variant),
   }
 }
 
 /** ×2 stands for two interpreters with a GIL each. */
 export const rxjsPython: readonly Driver[] = [
   driver('shared', 'rxjs-python call', { isolation: 'shared', size: 1, shape: 'call' }),
+  driver('shared-sync', 'rxjs-python callSync', { isolation: 'shared', size: 1, shape: 'sync' }),
   driver('shared-stream', 'rxjs-python mapPython', { isolation: 'shared', size: 1, shape: 'stream' }),
   driver('namespace', 'rxjs-python call ×2', { isolation: 'namespace', size: 2, shape: 'call' }),
   driver('namespace-stream', 'rxjs-python mapPython ×2', {

@@ -5,7 +5,7 @@ import { autoBatchProbe } from './auto-batch'
 import { growthProbe, interpretersProbe } from './growth'
 import type { Report } from './line'
 import { arrayHopProbe } from './processes'
-import { forestColumnsProbe, forestProbe, identityProbe } from './throughput'
+import { forestColumnsProbe, forestProbe, identityProbe, syncProbe } from './throughput'
 
 const CEILING = 0.7
 
@@ -19,6 +19,10 @@ export const speed: Report = {
     identityProbe(1024, 8, { share: CEILING }),
     identityProbe(4096, 8, { share: CEILING }),
     identityProbe(16384, 8, { share: CEILING }),
+    syncProbe(1, 1.5),
+    syncProbe(16, 1.5),
+    syncProbe(256, 2),
+    syncProbe(1024, 2),
     jsonProbe(16, 2, 1.2),
     jsonProbe(256, 2, 1.2),
     jsonProbe(1024, 2, 1.2),

@@ -36,6 +36,9 @@ export async function compare(context: ShowContext, setting: Setting, names: rea
   return new Map(results.map((result) => [result.job.driver, result]))
 }
 
+/** Drivers of npm packages that block the JavaScript thread until the answer is there. */
+const SYNCHRONOUS = ['node-calls-python-sync', 'pymport-sync']
+
 export async function runsHere(driver: Driver, context: ShowContext): Promise<boolean> {
   return (await driver.unavailable?.(context.environment)) === undefined
 }
@@ -69,6 +72,19 @@ export function best(results: ByDriver, names: readonly string[]): Result {
   const found = names.map((name) => results.get(name)!).filter(({ failure }) => failure === undefined)
   if (found.length === 0) throw new Error('no peer could be measured')
   return found.reduce((top, one) => (median(one.rounds) > median(top.rounds) ? one : top))
+}
+
+/** `callSync`, run by the thread that calls, against the npm packages that block it. */
+export function syncProbe(size: number, times: number): Probe {
+  return {
+    lines: [{ name: `callSync at batch ${size}, against the best synchronous npm peer`, target: `at least ${times}x` }],
+    async run(context) {
+      const found = await availablePeers(context, 'identity')
+      const peers = found.filter((name) => SYNCHRONOUS.includes(name))
+      const results = await compare(context, { case: 'identity', size, inFlight: 1 }, ['shared-sync', ...peers])
+      return [ratio(times, results.get('shared-sync')!, best(results, peers))]
+    },
+  }
 }
 
 export interface IdentityTargets {
