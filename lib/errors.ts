@@ -349,6 +349,21 @@ export class ConnectionError extends RxjsPythonError {
   }
 }
 
+/**
+ * What was asked of a job node cannot be done: `ERR_JOB_NODE_ABSENT` (no node listens there), `ERR_JOB_NODE_RUNNING` (one does already),
+ * `ERR_JOB_NODE_FOLDER` (its folder is not only its user's, or its socket's path is too long), `ERR_JOB_NODE_FULL` (it takes no
+ * further job), `ERR_JOB_NODE_JOB` (no such job, or one of that name is there), `ERR_JOB_NODE_START` (the job failed as it started),
+ * `ERR_JOB_NODE_REQUEST` (a request that the node does not understand, or an answer that did not come).
+ */
+export class JobNodeError extends RxjsPythonError {
+  constructor(
+    code: `ERR_JOB_NODE_${'ABSENT' | 'RUNNING' | 'FOLDER' | 'FULL' | 'JOB' | 'START' | 'REQUEST'}`,
+    message: string,
+  ) {
+    super(code, message)
+  }
+}
+
 /** No Python was found where one was looked for (`ERR_PYTHON_NOT_FOUND`). */
 export class PythonNotFoundError extends RxjsPythonError {
   /** The places that were looked at, in order. */

@@ -1,4 +1,5 @@
 import { RxjsPythonError } from '../errors'
+import { workAsJob } from '../node/worker'
 import { type Command, type Terminal, table, UsageError } from './command'
 import { commands } from './commands'
 import { packageVersion } from './info'
@@ -13,6 +14,11 @@ export async function main(args: readonly string[], terminal: Terminal = process
   if (name === '--version' || name === '-v') {
     terminal.print(packageVersion())
     return 0
+  }
+  if (name === 'worker') {
+    // A node starts this, for each of its jobs; it ends with its process.
+    workAsJob()
+    return await new Promise<never>(() => {})
   }
   const command = commands.find((one) => one.name === name)
   if (command === undefined) {

@@ -1,0 +1,1 @@
+export { defineJob, type JobDefinition, type JobModule, type NodeContext } from './definition'
