@@ -1,0 +1,7 @@
+export type { BodyShape, ServedCodec } from './format'
+export type { ListenOptions } from './listen'
+export { ServeMetrics } from './metrics'
+export type { Problem } from './problem'
+export { type Service, serve } from './serve'
+export type { MonitorOptions, ServeFailure, ServeOptions } from './serveOptions'
+export type { CloseServiceOptions } from './service'
