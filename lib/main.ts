@@ -7,6 +7,7 @@ export * as batch from './batch'
 export * as cli from './cli' // no entry
 export * as connectors from './connectors'
 export * as http from './connectors/http'
+export * as redis from './connectors/redis'
 export * as graph from './graph'
 export * as index from './index'
 export * as jobs from './jobs'

@@ -1,0 +1,5 @@
+export type { ConnectorOptions } from '../options'
+export type { RedisServerOptions } from './connection'
+export type { GroupPosition } from './group'
+export { type RedisSinkOptions, redisSink } from './sink'
+export { type RedisSourceOptions, redisSource } from './source'
