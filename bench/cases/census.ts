@@ -1,5 +1,5 @@
-import { generateCensus } from '../../examples/salary/generator'
-import { type Census, type Person, readCensus } from '../../examples/salary/records'
+import { generateCensus } from '../../examples/02-salary/generator'
+import { type Census, type Person, readCensus } from '../../examples/02-salary/records'
 import { findCensus } from '../harness/paths'
 
 /** Tells measured processes where the records come from. */

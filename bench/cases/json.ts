@@ -1,4 +1,4 @@
-import type { Person } from '../../examples/salary/records'
+import type { Person } from '../../examples/02-salary/records'
 import type { Batch, Case } from '../harness/types'
 import { censusVariables, people } from './census'
 import { checkLength, cut, listCase } from './lists'

@@ -13,7 +13,7 @@ export interface PythonEnvironment {
 
 /** Finds a Python as a pool does, and gives it the environment of the salary example: one is enough for both. */
 export async function preparePython(asked: string | undefined): Promise<PythonEnvironment> {
-  const requirements = join(packageFolder, 'examples', 'salary', 'requirements.txt')
+  const requirements = join(packageFolder, 'examples', '02-salary', 'requirements.txt')
   const { executable, basePrefix } = await ensureEnvironment({ requirements, python: await locatePython(asked) })
   return { python: executable, baseFolder: join(basePrefix, 'bin') }
 }

@@ -3,9 +3,9 @@ import { createHash } from 'node:crypto'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { CENSUS_SIZE, generateCensus } from '../../examples/salary/generator'
-import { parseOptions } from '../../examples/salary/options'
-import { readCensus, writeCensus } from '../../examples/salary/records'
+import { CENSUS_SIZE, generateCensus } from '../../examples/02-salary/generator'
+import { parseOptions } from '../../examples/02-salary/options'
+import { readCensus, writeCensus } from '../../examples/02-salary/records'
 
 describe('the salary example', () => {
   let folder: string
