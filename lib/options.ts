@@ -1,8 +1,7 @@
-import { constants } from 'node:os'
-import { isMainThread } from 'node:worker_threads'
 import { Checker, isKey, isText, MAX_TIME } from './checker'
 import { COLUMN_TYPES, type ColumnsSchema } from './codec/columns-schema'
 import { OptionError } from './errors'
+import { type CompleteDebugOptions, checkDebug, type Debuggable } from './pool/debug'
 import type { CallOptions, CodecName, HandlerMode, HandlerSpec, SyncCallOptions } from './pool/handler'
 import { checkRecycling, type RecycleLimits } from './pool/recycling'
 
@@ -17,7 +16,7 @@ export type OnCrash = 'fail' | 'retry'
 export type Callback = (...args: any[]) => unknown
 
 /** Options of `PythonPool.open`. */
-export interface PoolOptions {
+export interface PoolOptions extends Debuggable {
   /** The Python to run: an executable, or a folder that holds one. Default: found by looking in the usual places. */
   python?: string
   /** Folders that join `sys.path`. */
@@ -76,29 +75,13 @@ export interface CompletePoolOptions {
   grace: number
   env: Readonly<Record<string, string | undefined>>
   callbacks: Readonly<Record<string, Callback>>
+  debug: CompleteDebugOptions | undefined
   name: string
   onProgress: ((line: string) => void) | undefined
 }
 
-/** Options of `pool.closeOnSignal`. */
-export interface SignalOptions {
-  /** Default SIGINT and SIGTERM. */
-  signals?: readonly NodeJS.Signals[]
-  /** Milliseconds from the signal after which the process leaves whatever still runs (default 10000). */
-  timeout?: number
-  /** Called when the pool has drained and closed, before the process leaves: for whatever else has to be closed. */
-  onDrained?: (signal: NodeJS.Signals) => void | Promise<void>
-}
-
-/** Signal options, checked, with all defaults. */
-export interface CompleteSignalOptions {
-  signals: readonly NodeJS.Signals[]
-  timeout: number
-  onDrained: ((signal: NodeJS.Signals) => void | Promise<void>) | undefined
-}
-
 /** Options of `pool.handler`. */
-export interface HandlerOptions {
+export interface HandlerOptions extends Debuggable {
   /** Run once in each interpreter before the handler's first batch, such as `'salary:load'`. */
   init?: HandlerSpec
   /** How items travel (default `'json'`). */
@@ -130,6 +113,8 @@ export interface CompleteHandlerOptions {
   onCrash: OnCrash | undefined
   schema: ColumnsSchema | undefined
   asyncConcurrency: number
+  /** False: not, whatever the pool's options say. */
+  debug: CompleteDebugOptions | false | undefined
   mode: HandlerMode
   seed: unknown
 }
@@ -146,6 +131,7 @@ const POOL_KEYS = [
   'grace',
   'env',
   'callbacks',
+  'debug',
   'name',
   'onProgress',
 ]
@@ -153,13 +139,20 @@ const ISOLATIONS: readonly Isolation[] = ['auto', 'shared', 'namespace', 'proces
 const ON_CRASH: readonly OnCrash[] = ['fail', 'retry']
 const GRACE = 2000
 const IDLE_AFTER = 10_000
-const SIGNALS: readonly NodeJS.Signals[] = ['SIGINT', 'SIGTERM']
-const DRAIN_TIME = 10_000
 const CODECS: readonly CodecName[] = ['string', 'json', 'buffer', 'array', 'columns']
 const MODES: readonly HandlerMode[] = ['map', 'filter', 'flatMap', 'scan']
 const CALL_KEYS: readonly string[] = ['timeout', 'runTimeout', 'signal', 'transfer', 'key']
 const SYNC_CALL_KEYS: readonly string[] = ['timeout', 'runTimeout', 'transfer', 'key', 'onMainThread', 'inline']
-const HANDLER_KEYS: readonly string[] = ['init', 'codec', 'schema', 'onCrash', 'asyncConcurrency', 'mode', 'seed']
+const HANDLER_KEYS: readonly string[] = [
+  'init',
+  'codec',
+  'schema',
+  'onCrash',
+  'asyncConcurrency',
+  'debug',
+  'mode',
+  'seed',
+]
 const ASYNC_CONCURRENCY = 128
 const MAX_ASYNC_CONCURRENCY = 1 << 16
 const MAX_INTERPRETERS = 256
@@ -186,30 +179,10 @@ export function validatePoolOptions(options: PoolOptions = {}): CompletePoolOpti
     grace: check.whole('grace', options.grace, 1, MAX_TIME) ?? GRACE,
     env: checkEnv(check, options.env),
     callbacks: checkCallbacks(check, options.callbacks),
+    debug: checkDebug(check, options.debug) || undefined,
     name: check.text('name', options.name) ?? 'python',
     onProgress,
   }
-  check.done()
-  return complete
-}
-
-/** Checks the options of `pool.closeOnSignal`; throws an `OptionError` that names all problems. */
-export function validateSignalOptions(options: SignalOptions = {}): CompleteSignalOptions {
-  const check = new Checker('pool.closeOnSignal')
-  if (!isMainThread) {
-    check.problem('signals reach the main thread alone: call it there, and tell the Worker to close its pool')
-  }
-  if (!check.object('options', options, ['signals', 'timeout', 'onDrained'])) throw new OptionError(check.problems)
-  const { signals = SIGNALS, timeout, onDrained } = options
-  if (
-    !Array.isArray(signals) ||
-    signals.length === 0 ||
-    !signals.every((name) => Object.hasOwn(constants.signals, name))
-  )
-    check.problem("'signals' must be a list of signals such as 'SIGTERM'", signals)
-  if (onDrained !== undefined && typeof onDrained !== 'function')
-    check.problem("'onDrained' must be a function", onDrained)
-  const complete = { signals: [...signals], timeout: check.time('timeout', timeout, false) ?? DRAIN_TIME, onDrained }
   check.done()
   return complete
 }
@@ -219,7 +192,7 @@ export function validateHandler(spec: HandlerSpec, options: HandlerModeOptions =
   const check = new Checker('pool.handler')
   if (!isHandlerSpec(spec)) check.problem(`the handler must be ${SPEC}`, spec)
   if (!check.object('options', options, HANDLER_KEYS)) throw new OptionError(check.problems)
-  const { init, codec, schema } = checkHandlerOptions(check, options)
+  const { init, codec, schema, debug } = checkHandlerOptions(check, options)
   const onCrash = check.oneOf('onCrash', options.onCrash, ON_CRASH)
   const { asyncConcurrency } = options
   const limit = check.whole('asyncConcurrency', asyncConcurrency, 1, MAX_ASYNC_CONCURRENCY) ?? ASYNC_CONCURRENCY
@@ -227,7 +200,7 @@ export function validateHandler(spec: HandlerSpec, options: HandlerModeOptions =
   if (codec === 'array' && mode !== 'map') check.problem(`codec 'array' is not for mode '${mode}'`)
   if (codec === 'columns' && mode === 'scan') check.problem("codec 'columns' is not for mode 'scan'")
   check.done()
-  return { init, codec: codec ?? 'json', schema, onCrash, asyncConcurrency: limit, mode, seed: options.seed }
+  return { init, codec: codec ?? 'json', schema, onCrash, asyncConcurrency: limit, debug, mode, seed: options.seed }
 }
 
 /**
@@ -318,10 +291,13 @@ export function isHandlerSpec(value: unknown): value is HandlerSpec {
   )
 }
 
+type CheckedHandlerOptions = HandlerOptions & { debug?: CompleteDebugOptions | false | undefined }
+
 /** The handler options among others, checked. */
-export function checkHandlerOptions(check: Checker, { init, codec, schema }: HandlerOptions): HandlerOptions {
+export function checkHandlerOptions(check: Checker, options: HandlerOptions): CheckedHandlerOptions {
+  const { init, codec, schema, debug } = options
   if (init !== undefined && !isHandlerSpec(init)) check.problem(`'init' must be ${SPEC}`, init)
-  const checked = { init, codec: check.oneOf('codec', codec, CODECS) }
+  const checked = { init, codec: check.oneOf('codec', codec, CODECS), debug: checkDebug(check, debug) }
   return schema === undefined ? checked : { ...checked, schema: checkSchema(check, schema, codec) }
 }
 

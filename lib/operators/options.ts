@@ -169,7 +169,7 @@ const COMMON = [
   'key',
 ]
 const KNOWN = [...COMMON, 'metrics', 'transfer']
-const KNOWN_WITH_SPEC = [...KNOWN, 'pool', 'codec', 'init', 'schema']
+const KNOWN_WITH_SPEC = [...KNOWN, 'pool', 'codec', 'init', 'schema', 'debug']
 
 /** Checks what an operator is given; throws an `OptionError` that names all problems. */
 export function validateOperator<I, O>(
@@ -239,6 +239,7 @@ const OWNED_BY_HANDLER = {
   codec: 'give it where the Handler is made: pool.handler(name, { codec })',
   init: 'give it where the Handler is made: pool.handler(name, { init })',
   schema: 'give it where the Handler is made: pool.handler(name, { schema })',
+  debug: 'give it where the Handler is made: pool.handler(name, { debug })',
 }
 
 function isHandler(value: unknown): value is Handler<unknown, unknown> {

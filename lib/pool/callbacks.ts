@@ -1,5 +1,6 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { decodeJson, encodeJson } from '../codec/json'
+import { writeSeed } from '../codec/json-extended'
 import { CallbackError, OptionError, PythonError } from '../errors'
 import type { Callback } from '../options'
 import type { PoolCalls } from './calls'
@@ -77,6 +78,15 @@ export class Callbacks {
       }
     } catch (error) {
       this.fail(task, error)
+    }
+  }
+
+  /** Runs what a Python that is not this pool's asks for; resolves with the answer as JSON for it. */
+  async runFor(name: string, args: readonly unknown[]): Promise<{ ok: boolean; text: string }> {
+    try {
+      return { ok: true, text: writeSeed((await this.find(name)(...args)) ?? null) }
+    } catch (error) {
+      return { ok: false, text: JSON.stringify(description(error, 0)) }
     }
   }
 

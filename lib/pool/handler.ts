@@ -1,16 +1,15 @@
 import { type BinaryBatch, encodeBinary, keepBinary } from '../codec/binary'
 import { ColumnsEncoder } from '../codec/columns'
-import { decodeColumns } from '../codec/columns-decode'
 import { encodeJson } from '../codec/json'
 import { writeSeed } from '../codec/json-extended'
 import { NdArray } from '../codec/ndarray'
 import { writeStrings } from '../codec/string'
-import type { TypedArray } from '../codec/typed'
 import { EncodeError, OptionError, PoolClosedError, PythonStuckError } from '../errors'
 import { AWAITED, CODEC_NUMBERS } from '../native'
 import { type CompleteHandlerOptions, validateCallOptions, validateSyncCallOptions } from '../options'
 import { isNarrow } from './calls'
 import { retryCrash } from './crash'
+import { finisher } from './finisher'
 import type {
   CallOptions,
   CodecName,
@@ -38,11 +37,13 @@ export class PythonHandler<I, O> implements Handler<I, O> {
   private readonly id: number
   private readonly spec: PythonSpec
   private readonly init: PythonSpec | null
-  /** The seat that a scan, whose state lives in one interpreter, is bound to; -1 for any. */
+  /** The seat that a scan, whose state lives in one interpreter, is bound to, or one that is debugged; -1 for any. */
   private readonly seat: number
   /** @internal */
   readonly ready: Promise<void>
   private isReady = false
+  /** A call waits for it to be ready. */
+  private awaited = false
   /** It has given an answer, or is ready. */
   private isLoaded = false
   private closing: Promise<void> | undefined
@@ -54,6 +55,7 @@ export class PythonHandler<I, O> implements Handler<I, O> {
   /** Results are cut into strings rather than read as JSON. */
   private readonly readsStrings: boolean
   private readonly mayRunInline: boolean
+  private readonly isDebugged: boolean
   /** Of codec `columns`. */
   private readonly columns: ColumnsEncoder | undefined
 
@@ -73,22 +75,27 @@ export class PythonHandler<I, O> implements Handler<I, O> {
     this.retries = pool.retriesCrashes(options.onCrash) && this.mode !== 'scan'
     this.readsStrings = this.codec === 'string' || this.mode === 'filter'
     const isText = this.codec === 'string' || this.codec === 'json'
-    this.mayRunInline = isText && this.mode !== 'scan' && pool.info().isolation === 'shared'
+    const { debug } = options
+    this.isDebugged = Boolean(debug)
+    this.mayRunInline = isText && this.mode !== 'scan' && !this.isDebugged && pool.info().isolation === 'shared'
     // A seed that cannot be carried fails here, before anything is taken that would have to be given back.
     const seed = options.seed === undefined ? '' : `,"seed":${writeSeed(options.seed)}`
     this.id = pool.calls.takeHandlerId()
-    const { id, spec, init, mode, codec } = this
-    this.request = `${JSON.stringify({ op: 'open', id, spec, init, mode, codec }).slice(0, -1)}${seed}}`
+    const { id, spec, init, mode, codec, name } = this
+    const debugged = debug ? { debug: { wait: true, ...debug }, name } : {}
+    this.request = `${JSON.stringify({ op: 'open', id, spec, init, mode, codec, ...debugged }).slice(0, -1)}${seed}}`
     const codecIn = CODEC_NUMBERS[this.codec]
     // A filter answers with one text of 0 and 1, whatever its items are.
     const codecOut = this.mode === 'filter' ? CODEC_NUMBERS.string : codecIn
     const exact = this.mode === 'map' || this.mode === 'scan'
     pool.calls.native.defineHandler(this.id, codecIn, codecOut, exact, this.request, options.asyncConcurrency)
-    this.seat = this.mode === 'scan' ? pool.calls.seats.pinNext() : ANY_SEAT
+    const { seats } = pool.calls
+    if (this.isDebugged) this.seat = seats.pinFirst()
+    else this.seat = this.mode === 'scan' ? seats.pinNext() : ANY_SEAT
     this.ready = this.open()
     // Reported by the first call; an error that nobody calls for is nobody's error.
     this.ready.catch(() => {})
-    if (this.seat < 0) pool.calls.seats.handlers.set(id, this)
+    if (this.seat < 0) seats.handlers.set(id, this)
   }
 
   call(batch: Batch<I>, options?: CallOptions): Promise<O[]> {
@@ -107,7 +114,7 @@ export class PythonHandler<I, O> implements Handler<I, O> {
   private callOnce(batch: Batch<I>, options?: CallOptions): Promise<O[]> {
     let call: PendingCall
     try {
-      const checked = validateCallOptions(options)
+      const checked = this.limitsOf(validateCallOptions(options))
       call = this.begin(batch, checked)
       this.pool.calls.limit(call, checked)
       // An empty batch is still a call: the first one tells whether the handler loads.
@@ -122,7 +129,7 @@ export class PythonHandler<I, O> implements Handler<I, O> {
   }
 
   callSync(batch: Batch<I>, options?: SyncCallOptions): O[] {
-    const checked = validateSyncCallOptions(options)
+    const checked = this.limitsOf(validateSyncCallOptions(options))
     const { calls } = this.pool
     calls.sync.check(checked)
     if (
@@ -195,6 +202,11 @@ export class PythonHandler<I, O> implements Handler<I, O> {
     return call
   }
 
+  /** Nobody could look at anything in a debugger if time limits went on. */
+  private limitsOf<T extends SyncCallOptions>(options: T): T {
+    return this.isDebugged ? { ...options, timeout: undefined, runTimeout: undefined } : options
+  }
+
   sizeOf(item: I): number {
     if (typeof item === 'string') return item.length
     if (item instanceof NdArray) return item.data.byteLength
@@ -215,6 +227,7 @@ export class PythonHandler<I, O> implements Handler<I, O> {
       asyncConcurrency: this.options.asyncConcurrency,
       ...(this.options.schema === undefined ? {} : { schema: this.options.schema }),
       ...(this.options.onCrash === undefined ? {} : { onCrash: this.options.onCrash }),
+      ...(this.options.debug === undefined ? {} : { debug: this.options.debug }),
       mode,
       ...(options.seed === undefined ? {} : { seed: options.seed }),
     })
@@ -228,6 +241,7 @@ export class PythonHandler<I, O> implements Handler<I, O> {
       codec: 'json',
       mode: 'map',
       onCrash: 'fail',
+      debug: undefined,
     }
     return new PythonHandler<StateRequest, StateAnswer>(this.pool, this as PythonHandler<never, unknown>, options)
   }
@@ -240,11 +254,17 @@ export class PythonHandler<I, O> implements Handler<I, O> {
   /** Loads the function in every interpreter that may be asked to run it. */
   private async open(): Promise<void> {
     await this.pool.calls.controlHosts(this.request, this.seat, this.name)
+    const { debug } = this.options
+    if (debug && debug.wait !== false) {
+      if (this.awaited) this.pool.debugged.wait(this.name)
+      await this.pool.debugged.attached(this.name)
+    }
     this.isReady = true
     this.isLoaded = true
   }
 
   private async forget(): Promise<void> {
+    if (this.isDebugged) this.pool.debugged.cancel(closedError(this.name), this.name)
     await this.ready.catch(() => {})
     // An interpreter drops a handler before it takes the calls that wait for any interpreter.
     await this.pool.calls.drainedOf(this)
@@ -257,6 +277,7 @@ export class PythonHandler<I, O> implements Handler<I, O> {
       if (!(error instanceof PoolClosedError || error instanceof PythonStuckError)) throw error
     } finally {
       if (this.seat >= 0) seats.unpin(this.seat)
+      if (this.isDebugged) this.pool.debugged.forget(this.name)
     }
   }
 
@@ -270,6 +291,8 @@ export class PythonHandler<I, O> implements Handler<I, O> {
 
   /** The batch is read now all the same: the caller may change it as soon as `call` has returned. */
   private sendWhenReady(call: PendingCall, batch: Batch<I>, options: CallOptions): void {
+    this.awaited = true
+    if (this.isDebugged) this.pool.debugged.wait(this.name)
     let send: () => void
     try {
       send = this.prepare(call, batch, options)
@@ -326,7 +349,7 @@ export class PythonHandler<I, O> implements Handler<I, O> {
   }
 
   private seatOf({ key }: PendingCall): number {
-    return key === undefined ? this.seat : this.pool.calls.seats.ofKey(key)
+    return key === undefined || this.isDebugged ? this.seat : this.pool.calls.seats.ofKey(key)
   }
 
   private sendStrings(call: PendingCall, items: readonly string[]): void {
@@ -368,12 +391,4 @@ function closedError(handler: string): PoolClosedError {
 /** The items of a batch; an array of codec `array` is one. */
 function sizeOf(batch: Batch<unknown>): number {
   return Array.isArray(batch) ? batch.length : 1
-}
-
-/** What makes a call's answer of its decoded results, where they are not the answer as they are. */
-function finisher(mode: HandlerMode, codec: CodecName): ((value: unknown) => unknown) | undefined {
-  if (mode === 'filter') return (value) => Array.from((value as string[]).join(''), (flag) => flag === '1')
-  if (codec === 'columns') return decodeColumns
-  if (codec === 'array') return (value) => (value as TypedArray[])[0]
-  return undefined
 }

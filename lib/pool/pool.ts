@@ -5,7 +5,7 @@ import { allocate } from '../codec/binary'
 import type { NdArray } from '../codec/ndarray'
 import type { TypedArray, TypedArrayConstructor } from '../codec/typed'
 import { PoolClosedError } from '../errors'
-import { native, type PoolCounters } from '../native'
+import { native } from '../native'
 import {
   type Callback,
   type CompletePoolOptions,
@@ -13,95 +13,62 @@ import {
   type HandlerOptions,
   type OnCrash,
   type PoolOptions,
-  type SignalOptions,
   validateCallback,
   validateHandler,
   validatePoolOptions,
-  validateSignalOptions,
 } from '../options'
 import { pythonRoot } from '../package-root'
 import { placeOf } from './affinity'
 import { Callbacks, type ExposedCallback } from './callbacks'
 import { PoolCalls } from './calls'
 import { threadChannel } from './channel'
+import { type DebugInfo, type DebugNotice, DebugWatch } from './debug'
 import { workerEnvironment } from './environment'
-import { type GilNotice, type GilState, GilWatch } from './gil'
+import { type GilNotice, GilWatch } from './gil'
 import { type ArrayHandler, type Handler, type HandlerSpec, PythonHandler } from './handler'
-import { chooseIsolation, fallback, type IsolationChoice, type IsolationMode } from './isolation'
+import type { LogRecord, PoolInfo } from './info'
+import { chooseIsolation, fallback, type IsolationChoice } from './isolation'
+import { LocalHandler } from './local-handler'
 import { locatePython, noLibraryError, type PythonInfo } from './locate'
 import { lockByFlock } from './lock'
 import { Recycler } from './recycling'
 import { ensureEnvironment } from './requirements'
 import { type ResizeEvent, Scaler } from './scaler'
+import { type SignalOptions, validateSignalOptions } from './signal-options'
 import { leaveOnSignal } from './signals'
 import { type OpenStream, Streams } from './streams'
-
-/** A record of Python's `logging` that no handler of the user's took. */
-export interface LogRecord {
-  level: string
-  logger: string
-  message: string
-  /** Milliseconds since 1970. */
-  time: number
-  traceback?: string
-}
-
-/** What a pool is and does, as of now. */
-export interface PoolInfo extends PoolCounters {
-  name: string
-  python: PythonInfo
-  /** The isolation in use, and why where `auto` chose it. */
-  isolation: IsolationMode
-  reason: string
-  /**
-   * Whether Python has a GIL: `enabled` where it does, `disabled` where it does not (free-threaded builds), `reenabled`
-   * where the import of an extension module has switched it on since.
-   */
-  gil: GilState
-  /** The extension modules whose import did that; mostly one. */
-  gilImports: readonly string[]
-  /** How many interpreters there are, and between which numbers that may change by itself. */
-  size: number
-  min: number
-  max: number
-  /** How often one was added, or went because it was not needed. */
-  resizes: number
-  /** Interpreters that `recycleAfter` replaced. */
-  recycled: number
-  /** Calls without a result, those that run included. */
-  pending: number
-  /** Calls that no interpreter has taken yet. */
-  waiting: number
-  /** Why no Python can run now: a call that does not stop keeps all others from it. Null while it can. */
-  blocked: string | null
-  closed: boolean
-}
 
 interface PoolEvents {
   stdout: [text: string]
   stderr: [text: string]
   log: [record: LogRecord]
   resize: [event: ResizeEvent]
+  debug: [info: DebugInfo]
 }
 
 /**
  * Interpreters in native threads of this process, and the calls to them.
  *
  * Events: `stdout` and `stderr` with what Python writes, `log` with records of its `logging`. Where nobody listens, they
- * go to the process's own. `resize` when the number of interpreters has changed by itself.
+ * go to the process's own. `resize` when the number of interpreters has changed by itself. `debug` when a handler with that
+ * option can be debugged, waits for a debugger, or has one.
  */
 export class PythonPool extends EventEmitter<PoolEvents> implements AsyncDisposable {
   /** Folders that joined sys.path. */
   readonly path: readonly string[]
   /** @internal */
   readonly calls: PoolCalls
-  private readonly callbacks: Callbacks
+  /** @internal */
+  readonly callbacks: Callbacks
   private readonly channel = threadChannel()
   private readonly id: number
   private readonly scaler: Scaler | undefined
   private readonly recycler: Recycler | undefined
   private resizes = 0
   private readonly gil: GilWatch
+  /** @internal */
+  readonly debugged: DebugWatch
+  private readonly locals = new Set<LocalHandler<never, unknown>>()
   private isClosed = false
   private closing: Promise<void> | undefined
   private draining: Promise<void> | undefined
@@ -116,6 +83,7 @@ export class PythonPool extends EventEmitter<PoolEvents> implements AsyncDisposa
   ) {
     super()
     this.gil = new GilWatch(options.name, python)
+    this.debugged = new DebugWatch(options.name, (info) => this.emit('debug', info))
     this.path = options.path.map((folder) => resolve(folder))
     this.id = this.channel.register({
       output: (stream, text) => this.onOutput(stream === 2 ? 'stderr' : 'stdout', text),
@@ -131,7 +99,7 @@ export class PythonPool extends EventEmitter<PoolEvents> implements AsyncDisposa
       isolation: isolation.mode,
       environment: workerEnvironment(process.env, options.env),
       grace: options.grace,
-      host: JSON.stringify({ path: this.path, name: options.name }),
+      host: JSON.stringify({ path: this.path, name: options.name, key: this.debugged.key }),
     })
     this.calls = new PoolCalls(handle, this.channel, isolation.mode, options.grace)
     this.callbacks = new Callbacks(this.calls)
@@ -225,7 +193,12 @@ export class PythonPool extends EventEmitter<PoolEvents> implements AsyncDisposa
   handler<I, O>(spec: HandlerSpec, options: HandlerModeOptions = {}): Handler<I, O> {
     const complete = validateHandler(spec, options)
     if (this.isClosed) throw new PoolClosedError()
-    return new PythonHandler<I, O>(this, spec, complete)
+    const { debug = this.options.debug } = complete
+    if (debug === undefined || debug === false || !debug.local)
+      return new PythonHandler<I, O>(this, spec, { ...complete, debug })
+    const handler = new LocalHandler<I, O>(this, spec, { ...complete, debug })
+    this.locals.add(handler)
+    return handler
   }
 
   /**
@@ -264,6 +237,7 @@ export class PythonPool extends EventEmitter<PoolEvents> implements AsyncDisposa
       pending: this.calls.pending,
       waiting: this.isClosed ? 0 : this.calls.native.waiting(),
       blocked: this.calls.stuck.blockedBy?.pythonMessage ?? null,
+      debug: this.debugged.info,
       closed: this.isClosed,
       ...this.calls.native.counters(),
     }
@@ -293,6 +267,12 @@ export class PythonPool extends EventEmitter<PoolEvents> implements AsyncDisposa
     return this.unlisten
   }
 
+  /** @internal A handler that another process served has been closed. */
+  left(handler: LocalHandler<never, unknown>): void {
+    this.locals.delete(handler)
+    this.debugged.forget(handler.name)
+  }
+
   /** @internal A stream through this pool has begun. Returns a function to be called when it has ended. */
   join(stream: OpenStream): () => void {
     return this.streams.add(stream)
@@ -312,6 +292,8 @@ export class PythonPool extends EventEmitter<PoolEvents> implements AsyncDisposa
     const error = new PoolClosedError('the pool was destroyed before the call had a result')
     this.shut()
     this.calls.cancelAll(error)
+    this.debugged.cancel(error)
+    for (const handler of this.locals) handler.destroy(error)
     this.closing ??= Promise.resolve()
     this.release()
   }
@@ -338,6 +320,7 @@ export class PythonPool extends EventEmitter<PoolEvents> implements AsyncDisposa
   private async leave(): Promise<void> {
     this.shut()
     await this.calls.drained()
+    await Promise.all([...this.locals].map((handler) => handler.close()))
     await this.channel.holding(this.release())
   }
 
@@ -371,8 +354,10 @@ export class PythonPool extends EventEmitter<PoolEvents> implements AsyncDisposa
   }
 
   private onNotice(text: string): void {
-    const notice = readJson<GilNotice>(text)
-    if (notice !== undefined) this.gil.take(notice)
+    const notice = readJson<GilNotice | DebugNotice>(text)
+    if (notice === undefined) return
+    if ('debug' in notice) this.debugged.take(notice)
+    else this.gil.take(notice)
   }
 
   private onLog(text: string): void {

@@ -113,7 +113,15 @@ export class Seats {
     const { all, retiring } = this
     const staying = all.filter((one) => !retiring.has(one))
     const choice = staying.length > 0 ? staying : all
-    const seat = choice[this.turn++ % choice.length]!
+    return this.pin(choice[this.turn++ % choice.length]!)
+  }
+
+  /** The first seat that stays, always the same one: for handlers that are to be together. */
+  pinFirst(): number {
+    return this.pin(this.all.find((one) => !this.retiring.has(one)) ?? this.all[0]!)
+  }
+
+  private pin(seat: number): number {
     this.pins.set(seat, (this.pins.get(seat) ?? 0) + 1)
     return seat
   }

@@ -1,5 +1,5 @@
 import { constants } from 'node:os'
-import type { CompleteSignalOptions } from '../options'
+import type { CompleteSignalOptions } from './signal-options'
 
 /** What can go through with its work and then close. */
 export interface Drainable {

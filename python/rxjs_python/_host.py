@@ -14,7 +14,7 @@ import sys
 # imports it first for the main thread.
 import threading
 
-from . import _async, _callback, _gil, _interrupt, _logs, _output
+from . import _async, _callback, _debug, _gil, _interrupt, _logs, _output
 from ._aggregate import Programs, is_aggregate
 from ._call import call_method, shape
 from ._columns import from_columns, to_columns
@@ -82,6 +82,7 @@ def boot(native: Any, signal_number: int, deep_bind: bool) -> None:
     _output.install(native)
     _logs.install(native.log)
     _gil.install(native.notice)
+    _debug.install(native.notice)
     _interrupt.install(native, signal_number)
     _callback.install(native)
 
@@ -149,10 +150,14 @@ class Host:
     """The handlers of one pool in one runtime. Several threads may use it at a time."""
 
     def __init__(self, options: str) -> None:
-        """`options`: JSON, {"path": [folders that join sys.path], "name": the pool's name}."""
+        """`options`: JSON, {"path": [folders that join sys.path], "name": the pool's name, …}.
+
+        "key" tells this pool's debuggers from those of others.
+        """
         global _open_hosts
         settings = json.loads(options)
         self.name = settings.get("name") or "pool"
+        self._key = settings.get("key") or ""
         self._lock = threading.RLock()
         self._loops = _async.Loops()
         self._loader = Loader(settings.get("path") or [])
@@ -208,6 +213,16 @@ class Host:
         sources: list[str] = []
         if request["spec"]["kind"] == "state":
             return self._open_state(identity, request["spec"]["of"])
+        debug = request.get("debug")
+        if debug:
+            self._open_debugged(identity, request, debug)
+        else:
+            call, target, name = self._make(request, sources)
+            self._handlers[identity] = _Open(call, name, sources, target)
+        return self._handlers[identity].name
+
+    def _make(self, request: dict[str, Any], sources: list[str]) -> tuple[Any, Any, str]:
+        """What is called, the object that it belongs to, and a name to show."""
         try:
             if request.get("init"):
                 self._initialise(request["init"], sources)
@@ -217,18 +232,32 @@ class Host:
             mode, codec = request.get("mode") or "map", request.get("codec") or "json"
             if codec in ("array", "columns"):
                 _prepare(codec)
-            call = shape(target, mode, codec, request.get("seed"), self._loops)
+            return shape(target, mode, codec, request.get("seed"), self._loops), target, name
         except BaseException:
             self._release(sources)
+            sources.clear()
             raise
-        self._handlers[identity] = _Open(call, name, sources, target)
-        return name
+
+    def _open_debugged(self, identity: int, request: dict[str, Any], options: Any) -> None:
+        sources: list[str] = []
+        name = request["name"]
+
+        def load() -> tuple[Any, Any]:
+            with self._lock:
+                call, target, _ = self._make(request, sources)
+                return call, target
+
+        debugged = _debug.Debugged(name, options, self._key, load)
+        self._handlers[identity] = _Open(debugged, name, sources, None)
 
     def _open_state(self, identity: int, of: int) -> str:
         handler = self._handlers[of]
         name = f"{handler.name} (state)"
+        call, target = handler.call, handler.target
+        if isinstance(call, _debug.Debugged):
+            call, target = call.loaded()
         # The accumulators of an aggregate are not its own.
-        owner = handler.call if isinstance(handler.call, Programs) else handler.target
+        owner = call if isinstance(call, Programs) else target
         self._handlers[identity] = _Open(StateOf(owner), name, [], None)
         return name
 

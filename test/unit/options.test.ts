@@ -37,6 +37,7 @@ describe('pool options', () => {
       grace: 2000,
       env: {},
       callbacks: {},
+      debug: undefined,
       name: 'python',
       onProgress: undefined,
     })
@@ -56,6 +57,7 @@ describe('pool options', () => {
       grace: 100,
       env: { A: 'b', C: undefined },
       callbacks: { f: () => 1 },
+      debug: { port: 5678, wait: false },
       name: 'p',
     } as const
     assert.deepEqual(validatePoolOptions({ ...given, onProgress }), {
@@ -107,6 +109,9 @@ describe('pool options', () => {
     ],
     ['onProgress', { onProgress: true }, /'onProgress' must be a function/],
     ['misspelt', { pyhton: 'x' }, /'pyhton' is not an option here: did you mean 'python'\?/],
+    ['debug', { debug: 'remote' }, /'debug' must be true, false, 'local' or an object; got 'remote'/],
+    ['debug.port', { debug: { port: 65_536 } }, /'debug.port' must be a whole number/],
+    ['debug.ports', { debug: { ports: 1 } }, /did you mean 'debug.port'/],
     ['unknown', { colour: 1 }, /'colour' is not an option here: known are python, path/],
   ]
   for (const [name, options, message] of wrong) {
@@ -140,7 +145,11 @@ describe('handler options', () => {
       asyncConcurrency: 128,
       seed: undefined,
       onCrash: undefined,
+      debug: undefined,
     })
+    assert.deepEqual(validateHandler('m:f', { debug: true }).debug, {})
+    assert.deepEqual(validateHandler('m:f', { debug: 'local' }).debug, { local: true })
+    assert.equal(validateHandler('m:f', { debug: false }).debug, false)
     assert.equal(validateHandler({ source: 'lambda b: b' }, { codec: 'string' }).codec, 'string')
   })
 
