@@ -8,6 +8,8 @@ export * as cli from './cli' // no entry
 export * as connectors from './connectors'
 export * as http from './connectors/http'
 export * as redis from './connectors/redis'
+export * as sse from './connectors/sse'
+export * as websocket from './connectors/websocket'
 export * as graph from './graph'
 export * as index from './index'
 export * as jobs from './jobs'

@@ -1,0 +1,2 @@
+export { type EventSink, type EventSinkOptions, eventSink } from './sink'
+export { type EventPosition, type EventSourceOptions, eventSource } from './source'
