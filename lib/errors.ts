@@ -364,6 +364,21 @@ export class JobNodeError extends RxjsPythonError {
   }
 }
 
+/**
+ * A database is not as a connector needs it: `ERR_DATABASE_SETUP` (a table, a key, a setting or a right is missing),
+ * `ERR_DATABASE_LOG` (its log no longer has what lies behind the position), `ERR_DATABASE_BUSY` (another connection writes
+ * under the same name).
+ */
+export class DatabaseError extends RxjsPythonError {
+  constructor(
+    code: 'ERR_DATABASE_SETUP' | 'ERR_DATABASE_LOG' | 'ERR_DATABASE_BUSY',
+    message: string,
+    options?: ErrorOptions,
+  ) {
+    super(code, message, options)
+  }
+}
+
 /** No Python was found where one was looked for (`ERR_PYTHON_NOT_FOUND`). */
 export class PythonNotFoundError extends RxjsPythonError {
   /** The places that were looked at, in order. */

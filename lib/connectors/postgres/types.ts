@@ -1,0 +1,35 @@
+import type { CustomTypesConfig } from 'pg'
+import { loadPg } from './connection'
+
+/** Turns the text of a value into the value; `oid` is the type. */
+export type ParseValue = (oid: number) => (text: string) => unknown
+
+/** Dates, times and intervals stay texts: a Date has neither microseconds nor days without a time. */
+const TEXTS = new Set([1082, 1083, 1114, 1184, 1266, 1186])
+/** Arrays of those. */
+const LISTS_OF_TEXTS = new Set([1182, 1183, 1115, 1185, 1270, 1187])
+const TEXT_ARRAY = 1009
+
+/** How `pg` reads values, but dates and times as texts. `own` may say otherwise for a type. */
+export async function valueParser(own: ((oid: number) => ((text: string) => unknown) | undefined) | undefined) {
+  const { types } = await loadPg()
+  const parsers = new Map<number, (text: string) => unknown>()
+  const parserOf: ParseValue = (oid) => {
+    let parser = parsers.get(oid)
+    if (parser === undefined) {
+      parser = own?.(oid)
+      if (parser === undefined) {
+        if (TEXTS.has(oid)) parser = (text) => text
+        else parser = types.getTypeParser(LISTS_OF_TEXTS.has(oid) ? TEXT_ARRAY : oid) as (text: string) => unknown
+      }
+      parsers.set(oid, parser)
+    }
+    return parser
+  }
+  return parserOf
+}
+
+/** For the option `types` of a client. */
+export function typesOf(parserOf: ParseValue): CustomTypesConfig {
+  return { getTypeParser: (oid: number) => parserOf(oid) } as CustomTypesConfig
+}
