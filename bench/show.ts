@@ -4,11 +4,12 @@ import { preparePython } from './harness/environment'
 import { packageProblem } from './harness/package'
 import { core } from './show/core'
 import { isolation } from './show/isolation'
+import { kafka } from './show/kafka'
 import type { Outcome, Probe, Report, ShowContext } from './show/line'
 import { speed } from './show/speed'
 import { streams } from './show/streams'
 
-const REPORTS: readonly Report[] = [core, isolation, streams, speed]
+const REPORTS: readonly Report[] = [core, isolation, streams, speed, kafka]
 
 const HELP = `npm run show -- ${REPORTS.map(({ name }) => name).join('|')} [options]
 

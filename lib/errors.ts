@@ -379,6 +379,31 @@ export class DatabaseError extends RxjsPythonError {
   }
 }
 
+/**
+ * Something about Kafka: `ERR_KAFKA_CLIENT` (what the client reports), `ERR_KAFKA_FENCED` (another producer has taken over), `ERR_KAFKA_TOPIC`
+ * (a topic is missing, or not as it has to be), `ERR_KAFKA_STATE` (state and offsets do not belong together),
+ * `ERR_KAFKA_BROKER` (the broker for tests does not start).
+ */
+export class KafkaError extends RxjsPythonError {
+  constructor(
+    code: 'ERR_KAFKA_CLIENT' | 'ERR_KAFKA_FENCED' | 'ERR_KAFKA_TOPIC' | 'ERR_KAFKA_STATE' | 'ERR_KAFKA_BROKER',
+    message: string,
+    options?: ErrorOptions,
+  ) {
+    super(code, message, options)
+  }
+}
+
+/**
+ * Avro and its registry: `ERR_SCHEMA` (a record or a schema that does not fit, or that the registry refuses), `ERR_SCHEMA_REGISTRY` (the
+ * registry cannot be reached).
+ */
+export class SchemaError extends RxjsPythonError {
+  constructor(code: 'ERR_SCHEMA' | 'ERR_SCHEMA_REGISTRY', message: string, options?: ErrorOptions) {
+    super(code, message, options)
+  }
+}
+
 /** No Python was found where one was looked for (`ERR_PYTHON_NOT_FOUND`). */
 export class PythonNotFoundError extends RxjsPythonError {
   /** The places that were looked at, in order. */

@@ -3,6 +3,7 @@ import type { Clock } from './clock'
 
 export type { Clock } from './clock'
 export * from './conformance'
+export { EmbeddedKafka, type EmbeddedKafkaOptions, type TestRecord } from './testing/embeddedKafka'
 
 interface Timer {
   at: number

@@ -22,13 +22,8 @@ def load() -> None:
 
 
 def handle(batch: list[str]) -> list[str]:
-    rows = [_row(json.loads(text)) for text in batch]
-    probabilities = _forest.predict_proba(np.array(rows, dtype=np.float32))
-    best = probabilities.argmax(axis=1)
-    return [
-        json.dumps({"probability": round(row[label], 6), "income": _labels[label]})
-        for row, label in zip(probabilities.tolist(), best.tolist())
-    ]
+    rows = [row(json.loads(text)) for text in batch]
+    return [json.dumps(answer) for answer in answers(np.array(rows, dtype=np.float32))]
 
 
 def handle_columns(batch: dict[str, Any]) -> dict[str, Any]:
@@ -48,7 +43,17 @@ def handle_columns(batch: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _row(record: dict[str, Any]) -> list[float]:
+def answers(matrix: Any) -> list[dict[str, Any]]:
+    """What the forest says of each row."""
+    probabilities = _forest.predict_proba(matrix)
+    best = probabilities.argmax(axis=1)
+    return [
+        {"probability": round(row[label], 6), "income": _labels[label]}
+        for row, label in zip(probabilities.tolist(), best.tolist())
+    ]
+
+
+def row(record: dict[str, Any]) -> list[float]:
     return [
         record[name] if codes is None else codes.get(record[name], -1) for name, codes in _columns
     ]

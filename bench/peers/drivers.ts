@@ -106,5 +106,30 @@ function jet(instances: 1 | 2): Driver {
   }
 }
 
+/** Kafka → model → Kafka by Jet, exactly once, with one Python; items a second. */
+export async function jetKafka(
+  kafka: { brokers: string; input: string; output: string; records: number; every: number },
+  handler: { python: string; module: string },
+  variables: Variables,
+): Promise<number> {
+  const home = javaHome()
+  const problem = home === undefined ? NO_JDK : fetchJars('kafka-pom.xml', 'jars-kafka')
+  const classPath = problem === undefined ? jarsIn(join(jvmFolder, 'jars-kafka')) : ''
+  const reason = problem ?? compile(home!, 'JetKafka', classPath)
+  if (reason !== undefined) throw new Error(reason)
+  const { base, packages } = foldersOf(handler.python)
+  const folder = jetBase(handler.module, wrapper(packages, handler.module, true), handlersFolder)
+  const { brokers, input, output, records, every } = kafka
+  const { itemsPerSecond } = await runJava({
+    home: home!,
+    program: 'JetKafka',
+    classPath,
+    args: [brokers, input, output, `${records}`, `${every}`, folder, 'jet_handler', '1'],
+    variables,
+    pythonFolder: join(base, 'bin'),
+  })
+  return itemsPerSecond
+}
+
 /** With two instances Jet does not keep the order, so that its results cannot be compared one by one. */
 export const jvmDrivers: readonly Driver[] = [jep, jet(1), jet(2)]

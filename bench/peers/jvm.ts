@@ -34,13 +34,14 @@ export const NO_JDK =
   'there is no JDK here: install one of 17 or later (apt install openjdk-17-jdk-headless), or set JAVA_HOME'
 
 /** Fetches Jet's jars into the cache; returns why that is not possible, or undefined. */
-export function fetchJars(): string | undefined {
-  const jars = join(jvmFolder, 'jars')
-  if (existsSync(join(jvmFolder, '.fetched'))) return undefined
+export function fetchJars(pom = 'pom.xml', folder = 'jars'): string | undefined {
+  const jars = join(jvmFolder, folder)
+  const mark = join(jvmFolder, folder === 'jars' ? '.fetched' : `.fetched-${folder}`)
+  if (existsSync(mark)) return undefined
   console.error("fetching Hazelcast Jet's jars to compare with")
   mkdirSync(jars, { recursive: true })
   try {
-    const args = ['-q', '-B', '-f', join(sources, 'pom.xml'), 'dependency:copy-dependencies']
+    const args = ['-q', '-B', '-f', join(sources, pom), 'dependency:copy-dependencies']
     execFileSync('mvn', [...args, `-DoutputDirectory=${jars}`, '-DincludeScope=runtime'], {
       stdio: 'pipe',
       timeout: 600_000,
@@ -50,7 +51,7 @@ export function fetchJars(): string | undefined {
     if (code === 'ENOENT') return 'there is no Maven here: install it (apt install maven)'
     return `the jars cannot be fetched: ${(String(stdout ?? '') || message).split('\n').slice(0, 2).join(' ')}`
   }
-  writeFileSync(join(jvmFolder, '.fetched'), '')
+  writeFileSync(mark, '')
   return undefined
 }
 

@@ -38,7 +38,12 @@ export interface Job {
  */
 export async function runJob<T>(options: JobOptions<T>): Promise<Job> {
   const complete = validateJob(options)
-  const job = new RunningJob(complete, new JobStore(complete.store, complete.name))
+  return runIn(complete, new JobStore(complete.store, complete.name))
+}
+
+/** Runs a job whose checkpoints are in a store that is there already; the job closes it. */
+export async function runIn<T>(options: CompleteJobOptions<T>, store: JobStore): Promise<Job> {
+  const job = new RunningJob(options, store)
   await job.start()
   return job
 }

@@ -32,10 +32,13 @@ export interface PartToSave {
   readonly places?: readonly (readonly [place: string, entry: Uint8Array | undefined])[]
 }
 
+/** What is put at a place in the store; undefined: it is removed. */
+export type StoreChange = readonly [key: Key, value: Uint8Array | undefined]
+
 /** The most entries in one value of the store. */
 export const CHUNK = 8192
 
-const LIVE = 'live'
+export const LIVE = 'live'
 
 /**
  * A job's checkpoints in an LMDB file. Each epoch is one transaction: after a crash, of this process or of the machine, the
@@ -43,12 +46,12 @@ const LIVE = 'live'
  * now and then the job writes all of it anew in place of the list. State that outgrows memory has a value for each key instead.
  */
 export class JobStore {
-  private readonly db: RootDatabase<Buffer, Key>
-  private readonly next = new Map<string, number>()
+  protected readonly db: RootDatabase<Buffer, Key>
+  protected readonly next = new Map<string, number>()
 
   constructor(
     folder: string,
-    private readonly name: string,
+    protected readonly name: string,
   ) {
     mkdirSync(folder, { recursive: true })
     // Loaded here, so that programs without jobs do without it.
@@ -94,22 +97,37 @@ export class JobStore {
 
   /** Resolves when the checkpoint is on the disk. */
   async save(checkpoint: Checkpoint, parts: readonly PartToSave[]): Promise<void> {
-    const { db } = this
-    const old = parts.filter(({ all }) => all).flatMap(({ step }) => this.keysOf(LIVE, step))
+    await this.apply(this.changesOf(checkpoint, parts))
+  }
+
+  /** What a checkpoint puts into the store, and what it removes (undefined), in order. */
+  protected changesOf(checkpoint: Checkpoint, parts: readonly PartToSave[]): StoreChange[] {
+    const changes: StoreChange[] = []
+    const remove = (keys: readonly Key[]) => {
+      for (const key of keys) changes.push([key, undefined])
+    }
+    for (const { step } of parts.filter(({ all }) => all)) remove(this.keysOf(LIVE, step))
     const known = Object.keys(checkpoint.steps)
-    const left = this.stepsIn(LIVE).filter((step) => !known.includes(step))
-    for (const step of left) old.push([LIVE, 'head', step], ...this.keysOf(LIVE, step))
+    for (const step of this.stepsIn(LIVE).filter((step) => !known.includes(step))) {
+      remove([[LIVE, 'head', step], ...this.keysOf(LIVE, step)])
+    }
+    for (const { step, head, chunks, places } of parts) {
+      changes.push([[LIVE, 'head', step], head])
+      for (const [place, entry] of places ?? []) changes.push([[LIVE, 'entries', step, place], entry])
+      for (const chunk of chunks) changes.push([[LIVE, 'entries', step, this.takeNumber(step)], chunk])
+    }
+    changes.push([[LIVE, 'checkpoint'], serialize(checkpoint)])
+    return changes
+  }
+
+  /** All of the changes or none, and on the disk when it resolves. */
+  protected async apply(changes: readonly StoreChange[]): Promise<void> {
+    const { db } = this
     await db.batch(() => {
-      for (const key of old) db.remove(key)
-      for (const { step, head, chunks, places } of parts) {
-        db.put([LIVE, 'head', step], head as Buffer)
-        for (const [place, entry] of places ?? []) {
-          if (entry === undefined) db.remove([LIVE, 'entries', step, place])
-          else db.put([LIVE, 'entries', step, place], entry as Buffer)
-        }
-        for (const chunk of chunks) db.put([LIVE, 'entries', step, this.takeNumber(step)], chunk as Buffer)
+      for (const [key, value] of changes) {
+        if (value === undefined) db.remove(key)
+        else db.put(key, value as Buffer)
       }
-      db.put([LIVE, 'checkpoint'], serialize(checkpoint))
     })
   }
 
@@ -212,7 +230,7 @@ export class JobStore {
     return [...this.db.getKeys(entriesOf(area, step))]
   }
 
-  private keysOfArea(area: string): Key[] {
+  protected keysOfArea(area: string): Key[] {
     return [...this.db.getKeys(rangeOf(area))]
   }
 }
