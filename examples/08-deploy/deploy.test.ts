@@ -50,7 +50,7 @@ describe('example 8: deploying', () => {
       const Model = await modelOf(object)
       new Model(object).validate()
       objects.set(object.kind, object)
-      assert.throws(() => new Model({ ...object, spec: 5, data: 5 }).validate(), undefined, name)
+      assert.throws(() => new Model({ ...object, spec: 5, data: 5 }).validate(), Error, name)
     }
     assert.deepEqual([...objects.keys()].sort(), ['ConfigMap', 'Deployment', 'PodDisruptionBudget', 'ScaledObject'])
     const deployment = parse(file('kubernetes', 'deployment.yaml'))
