@@ -1,0 +1,193 @@
+import { createReadStream } from 'node:fs'
+import { readFile } from 'node:fs/promises'
+import { extname } from 'node:path'
+import { readCsv } from '../../batch/dataset/csv'
+import { FileFormatError } from '../../batch/dataset/errors'
+import { type Compressors, countRowGroups, readRowGroup } from '../../batch/dataset/parquet'
+import type { StreamChecker } from '../../streams/check'
+import { loadClient } from '../client'
+import type { RecordCodec } from '../codec'
+import type { DeadLetters } from '../deadLetters'
+
+/** What a file has in it: lines, records, or nothing but bytes. */
+export type FileFormat = 'text' | 'jsonl' | 'csv' | 'parquet' | 'arrow' | 'whole'
+
+export interface FormatOptions {
+  /**
+   * Default: by the ending: `.txt` and `.log`; `.jsonl` and `.ndjson`; `.csv` and `.tsv`; `.parquet`; `.arrow` and `.feather`. `'whole'`:
+   * the file is one item, a Buffer.
+   */
+  format?: FileFormat
+  /** CSV: the names of the columns; default: the first line. Parquet: those to read; default: all. */
+  columns?: readonly string[]
+  /** CSV: what stands between two fields (default `,`, or a tab in files that end in `.tsv`). */
+  delimiter?: string
+  /** Parquet: how to unpack what is not packed by Snappy, such as the package hyparquet-compressors. */
+  compressors?: Compressors
+}
+
+export const FORMAT_OPTIONS = ['format', 'columns', 'delimiter', 'compressors'] as const
+export const FORMATS: readonly FileFormat[] = ['text', 'jsonl', 'csv', 'parquet', 'arrow', 'whole']
+const ENDINGS: Readonly<Record<string, FileFormat>> = {
+  '.txt': 'text',
+  '.log': 'text',
+  '.jsonl': 'jsonl',
+  '.ndjson': 'jsonl',
+  '.csv': 'csv',
+  '.tsv': 'csv',
+  '.parquet': 'parquet',
+  '.arrow': 'arrow',
+  '.feather': 'arrow',
+}
+export const FLECHETTE = '^2.0.0'
+
+export function checkFormat(check: StreamChecker, options: FormatOptions, name?: string): FormatOptions {
+  const { columns, delimiter, compressors } = options
+  const format = check.oneOf('format', options.format, FORMATS)
+  if (columns !== undefined && !(Array.isArray(columns) && columns.every((one) => typeof one === 'string'))) {
+    check.problem("'columns' must be a list of names", columns)
+  }
+  if (delimiter !== undefined && (typeof delimiter !== 'string' || delimiter === '')) {
+    check.problem("'delimiter' must be a text", delimiter)
+  }
+  if (compressors !== undefined) check.object('compressors', compressors, Object.keys(compressors))
+  if (name !== undefined && format === undefined && formatOf(name) === undefined) {
+    check.problem(`the format of ${name} is not known by its ending: give 'format'`)
+  }
+  return { ...options, format }
+}
+
+export function formatOf(name: string): FileFormat | undefined {
+  return ENDINGS[extname(name).toLowerCase()]
+}
+
+/** An item with the place behind it: a byte of a file of lines, else how many records there have been. */
+export type Placed = readonly [value: unknown, at: number]
+
+export interface Reading {
+  readonly options: FormatOptions
+  /** Of lines: how one becomes a value. Default: a text, or JSON. */
+  readonly codec: RecordCodec<unknown> | undefined
+  readonly deadLetters: DeadLetters<Buffer>
+}
+
+/** What a file has in it from a place on. `name` says what it is, where that is not its path. */
+export function readPlaced(path: string, from: number, reading: Reading, name = path): AsyncGenerator<Placed> {
+  const { options } = reading
+  switch (options.format ?? formatOf(name) ?? 'whole') {
+    case 'text':
+      return linesOf(createReadStream(path, { start: from }), from, 'text', reading)
+    case 'jsonl':
+      return linesOf(createReadStream(path, { start: from }), from, 'jsonl', reading)
+    case 'csv': {
+      const delimiter = options.delimiter ?? (extname(name).toLowerCase() === '.tsv' ? '\t' : ',')
+      return counted(readCsv(path, delimiter, options.columns), 0, from)
+    }
+    case 'parquet':
+      return parquetOf(path, from, options)
+    case 'arrow':
+      return arrowOf(path, from)
+    case 'whole':
+      return wholeOf(path, from, reading)
+  }
+}
+
+const NEWLINE = 10
+const RETURN = 13
+
+/** The lines of bytes that begin at `from`; the last one also without an end, unless `open`: then it is not complete yet. */
+export async function* linesOf(
+  bytes: AsyncIterable<Buffer>,
+  from: number,
+  format: 'text' | 'jsonl',
+  reading: Reading,
+  open = false,
+): AsyncGenerator<Placed> {
+  let position = from
+  let rest: Buffer[] = []
+  const decode = decoderOf(format, reading)
+  for await (const chunk of bytes) {
+    let start = 0
+    for (let end = chunk.indexOf(NEWLINE); end >= 0; end = chunk.indexOf(NEWLINE, start)) {
+      const tail = chunk.subarray(start, end)
+      const line = rest.length === 0 ? tail : Buffer.concat([...rest, tail])
+      rest = []
+      const at = position
+      position += line.length + 1
+      start = end + 1
+      const value = decode(line, at)
+      if (value !== undefined) yield [value.value, position]
+    }
+    if (start < chunk.length) rest.push(start === 0 ? chunk : chunk.subarray(start))
+  }
+  if (rest.length === 0 || open) return
+  const line = Buffer.concat(rest)
+  const value = decode(line, position)
+  if (value !== undefined) yield [value.value, position + line.length]
+}
+
+/** A line as a value; undefined where it is none. */
+function decoderOf(format: 'text' | 'jsonl', { codec, deadLetters }: Reading) {
+  return (line: Buffer, at: number): { value: unknown } | undefined => {
+    const length = line.length > 0 && line[line.length - 1] === RETURN ? line.length - 1 : line.length
+    // The mark that some editors put at the start of a file.
+    const marked = at === 0 && line[0] === 0xef && line[1] === 0xbb && line[2] === 0xbf
+    const bare = line.subarray(marked ? 3 : 0, length)
+    if (format === 'jsonl' && bare.length === 0) return undefined
+    try {
+      if (codec !== undefined) return { value: codec.decode(bare) }
+      const text = bare.toString('utf8')
+      return { value: format === 'text' ? text : JSON.parse(text) }
+    } catch (error) {
+      deadLetters.add(error, bare, at as never)
+      return undefined
+    }
+  }
+}
+
+async function* counted(items: AsyncIterable<unknown>, first: number, from: number): AsyncGenerator<Placed> {
+  let at = first
+  for await (const item of items) if (++at > from) yield [item, at]
+}
+
+async function* parquetOf(path: string, from: number, options: FormatOptions): AsyncGenerator<Placed> {
+  const groups = await countRowGroups(path)
+  let at = 0
+  for (let group = 0; group < groups; group++) {
+    for await (const row of readRowGroup(path, group, options.columns, options.compressors)) {
+      if (++at > from) yield [row, at]
+    }
+  }
+}
+
+/** The rows of an Arrow IPC file or stream, which is read as a whole. */
+async function* arrowOf(path: string, from: number): AsyncGenerator<Placed> {
+  const { tableFromIPC } = await loadClient<typeof import('@uwdata/flechette')>('@uwdata/flechette', FLECHETTE)
+  const bytes = await readFile(path)
+  let rows: ReturnType<typeof tableFromIPC>
+  try {
+    rows = tableFromIPC(new Uint8Array(bytes))
+  } catch (error) {
+    throw new FileFormatError(path, `not Arrow: ${error instanceof Error ? error.message : String(error)}`, {
+      cause: error,
+    })
+  }
+  for (let at = from; at < rows.numRows; at++) yield [rows.at(at), at + 1]
+}
+
+async function* wholeOf(path: string, from: number, { codec, deadLetters }: Reading): AsyncGenerator<Placed> {
+  if (from > 0) return
+  const bytes = await readFile(path)
+  if (codec === undefined) {
+    yield [bytes, 1]
+    return
+  }
+  let value: unknown
+  try {
+    value = codec.decode(bytes)
+  } catch (error) {
+    deadLetters.add(error, bytes, 0 as never)
+    return
+  }
+  yield [value, 1]
+}
