@@ -1,0 +1,12 @@
+/** What every connector promises. A connector joins with a line of the list. */
+import { probesOf } from './connectors/probes'
+import { redis } from './connectors/redis'
+import type { Report } from './line'
+import { serveProbe } from './serve'
+
+const BOTH = { source: true, sink: true }
+
+export const connectors: Report = {
+  name: 'connectors',
+  probes: [...probesOf(redis, BOTH), serveProbe],
+}

@@ -1,0 +1,47 @@
+/** What a connector shows of itself; `probes.ts` makes the report's lines of it. */
+import { createRequire } from 'node:module'
+import { join } from 'node:path'
+import type { Sink, Source } from '../../../lib/jobs'
+import type { Installation } from '../../../test/services/installing'
+import type { Server, ServerDefinition } from '../../../test/services/server'
+import { packageFolder } from '../../harness/paths'
+
+/** What goes through: some hundred bytes as JSON. */
+export interface Item {
+  readonly at: number
+  readonly text: string
+}
+
+/** Places on a server that nobody used before: items are put into one, and results go to another. */
+export interface Place {
+  /** Puts items there, by the client itself, as quickly as it can. Not called where there is no `source`. */
+  fill?(items: readonly Item[]): Promise<void>
+  source?(): Source<Item>
+  sink?(): Sink<Item>
+  /** The numbers (`at`) of the results that are there, each as often as it is; needed with `sink`. */
+  results?(): Promise<readonly number[]>
+  /** The client alone: reads `count` items, decodes and acknowledges them as its documentation says. */
+  clientReads?(count: number): Promise<void>
+  /** The client alone: encodes and writes the items, and waits until the server has them. */
+  clientWrites?(items: readonly Item[]): Promise<void>
+  close(): Promise<void> | void
+}
+
+export interface Connector {
+  /** For the lines: `Redis streams`. */
+  readonly name: string
+  readonly installation: Installation
+  readonly definition: ServerDefinition
+  /** `items`: of which size each probe wants its items; see `itemsOf`. */
+  place(server: Server): Promise<Place>
+}
+
+export function itemsOf(count: number, bytes: number): Item[] {
+  const text = 'x'.repeat(bytes)
+  return Array.from({ length: count }, (_, at) => ({ at, text }))
+}
+
+/** The entry of the built package, as users get it. */
+export function entry<T>(name: string): T {
+  return createRequire(join(packageFolder, 'package.json'))(`rxjs-python/${name}`) as T
+}
