@@ -14,14 +14,15 @@ const examples = new Map(
 )
 
 async function run([name, ...rest]: string[]): Promise<number> {
-  const folder = examples.get((name ?? '').replace(/^\d\d-/, ''))
-  if (folder === undefined) {
+  const [example, program = 'demo'] = (name ?? '').split('/')
+  const folder = examples.get(example!.replace(/^\d\d-/, ''))
+  if (folder === undefined || !/^[\w-]+$/.test(program) || !existsSync(join(__dirname, folder, `${program}.ts`))) {
     console.error(`npm run example -- ${[...examples.keys()].join('|')} [options]`)
     return 2
   }
   const at = rest.indexOf('--picture')
   const picture = at < 0 ? undefined : rest.splice(at, 2)[1]
-  const args = ['--import=tsx', join(__dirname, folder, 'demo.ts'), ...rest]
+  const args = ['--import=tsx', join(__dirname, folder, `${program}.ts`), ...rest]
   const child = spawn(process.execPath, args, { stdio: ['inherit', picture ? 'pipe' : 'inherit', 'inherit'] })
   let printed = ''
   child.stdout?.setEncoding('utf8').on('data', (text: string) => {

@@ -61,9 +61,14 @@ export async function train(pool: PythonPool, file: string, records: number | un
 
 /** The handler that predicts; each interpreter loads the model once. */
 export function predictor(pool: PythonPool, model: Model): Handler<Person, Salary> {
+  return pool.handler<Person, Salary>('salary:handle', { init: loading(model), codec: 'json' })
+}
+
+/** What each interpreter does once: it loads the model. */
+export function loading({ model }: Pick<Model, 'model'>) {
   // A JSON string is a Python string, too.
-  const source = `import salary\n\ndef load_model():\n    salary.load(${JSON.stringify(model.model)})\n`
-  return pool.handler<Person, Salary>('salary:handle', { init: { source, function: 'load_model' }, codec: 'json' })
+  const source = `import salary\n\ndef load_model():\n    salary.load(${JSON.stringify(model)})\n`
+  return { source, function: 'load_model' }
 }
 
 function digest(...parts: (Uint8Array | string)[]): string {
