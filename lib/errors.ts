@@ -321,6 +321,13 @@ export class GraphRunError extends RxjsPythonError {
   }
 }
 
+/** A message was sent along a flow that is not there, or that its node is not in (`ERR_FLOW`). */
+export class GraphFlowError extends RxjsPythonError {
+  constructor(message: string) {
+    super('ERR_FLOW', message)
+  }
+}
+
 /** A connector's client package is not installed, or in a version that does not fit (`ERR_CLIENT_MISSING`). */
 export class ClientMissingError extends RxjsPythonError {
   constructor(
