@@ -200,6 +200,20 @@ export class SyncCallError extends RxjsPythonError {
   }
 }
 
+/** No trial of a search for hyper-parameters came to a value (`ERR_TUNING`). */
+export class TuningError extends RxjsPythonError {
+  readonly trials: readonly { number: number; error: string | null }[]
+
+  constructor(trials: readonly { number: number; error: string | null }[]) {
+    const [first] = trials
+    super(
+      'ERR_TUNING',
+      `none of ${trials.length} trials came to a value; the first one: ${first?.error ?? 'none was made'}`,
+    )
+    this.trials = trials
+  }
+}
+
 /** A call took longer than its `timeout` (`ERR_TIMEOUT`). The Python code was interrupted. */
 export class PythonTimeoutError extends RxjsPythonError {
   /** The limit in milliseconds. */

@@ -82,8 +82,9 @@ export class Catalog implements Known {
     return slots
   }
 
-  async poolOf(algorithm: KnownAlgorithm): Promise<PythonPool> {
-    return algorithm.python?.pool ?? this.pool ?? (await defaultPool())
+  /** Where an algorithm runs, or what belongs to no algorithm. */
+  async poolOf(algorithm: KnownAlgorithm | undefined): Promise<PythonPool> {
+    return algorithm?.python?.pool ?? this.pool ?? (await defaultPool())
   }
 
   private addAlgorithms(check: GraphChecker, { algorithms = {} }: PipelineOptions): void {

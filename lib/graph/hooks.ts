@@ -1,3 +1,4 @@
+import type { PythonPool } from '../pool/pool'
 import type { GraphApi } from './api'
 import type { AlgorithmArgs, NodeSpec } from './types'
 
@@ -10,6 +11,10 @@ export interface NodeTask {
   readonly signal: AbortSignal
   /** 1 for the first attempt, 2 for the first retry, and so on. */
   readonly attempt: number
+  /** The pipeline's pool. */
+  readonly pool: () => Promise<PythonPool>
+  /** The pipeline's store: a folder. */
+  readonly store: string | undefined
 }
 
 /** What is done around each execution of a node. Several hooks nest, the first one outermost. */

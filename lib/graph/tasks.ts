@@ -37,7 +37,8 @@ async function attemptTask(
   attempt: number,
 ): Promise<unknown> {
   // The environment is asked for with an API that has none yet.
-  const before: NodeTask = { node, args, api: api(signal, {}), signal, attempt }
+  const surroundings = { pool: () => catalog.poolOf(undefined), store: catalog.store }
+  const before: NodeTask = { node, args, api: api(signal, {}), signal, attempt, ...surroundings }
   const env = await environmentOf(catalog.hooks, before)
   const task: NodeTask = { ...before, api: api(signal, env) }
   return around(catalog.hooks, task, async () => {

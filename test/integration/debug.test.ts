@@ -5,7 +5,7 @@ import { from, lastValueFrom, toArray } from 'rxjs'
 import { type DebuggerInfo, mapPython, PythonPool } from '../../lib/index'
 import { DebugClient } from '../fixtures/debugClient'
 import { HANDLERS } from '../fixtures/modes'
-import { debugPython, testPython } from '../fixtures/python'
+import { pythonWith, testPython } from '../fixtures/python'
 
 const FILE = join(HANDLERS, 'debugged.py')
 /** Lines of it. */
@@ -18,7 +18,7 @@ describe('debugging', function () {
   let python: string
   before(async function () {
     this.timeout(300_000)
-    python = await debugPython()
+    python = await pythonWith('debug')
   })
 
   const only = process.env.RXJS_PYTHON_TEST_ISOLATION

@@ -1,0 +1,3 @@
+export type { TuneOptions, Tuning } from './tune'
+export { tune } from './tune'
+export type { HyperParam, Params, ParamValue, Trial, TunerSpec, TuningResult } from './types'
