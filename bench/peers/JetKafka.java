@@ -21,7 +21,18 @@ public final class JetKafka {
 
   private JetKafka() {}
 
-  public static void main(String[] args) throws Exception {
+  public static void main(String[] args) {
+    try {
+      run(args);
+      System.exit(0);
+    } catch (Throwable error) {
+      error.printStackTrace();
+      // Jet's threads would keep the process.
+      System.exit(1);
+    }
+  }
+
+  private static void run(String[] args) throws Exception {
     String brokers = args[0];
     String output = args[2];
     long records = Long.parseLong(args[3]);
@@ -61,7 +72,6 @@ public final class JetKafka {
     long to = await(job, records * 9 / 10);
     double seconds = (System.nanoTime() - started) / 1e9;
     Items.answer(to - from, 1, seconds, null);
-    System.exit(0);
   }
 
   private static long await(Job job, long count) throws Exception {
