@@ -31,7 +31,7 @@ describe('a Kafka job with state and Python', function () {
     rmSync(folder, { recursive: true, force: true })
   })
 
-  function start(number: number): Worker {
+  function start(number: number, more: Partial<WorkerOptions> = {}): Worker {
     const options: WorkerOptions = {
       main: join(__dirname, '../../../lib/main.ts'),
       name: 'counting',
@@ -42,6 +42,7 @@ describe('a Kafka job with state and Python', function () {
       python,
       handlers: [join(__dirname, 'handlers')],
       pipeline: { name: 'count', pool: { size: 1, isolation: 'shared' } },
+      ...more,
     }
     const worker = new Worker(options)
     workers.push(worker)
@@ -90,5 +91,43 @@ describe('a Kafka job with state and Python', function () {
       return { key: k, number: i }
     })
     assert.deepEqual(verdict, { records: RECORDS, lost: 0, doubled: 0, disordered: 0 })
+  })
+
+  it('refuses what a worker still does that was cut off, and takes it back', async () => {
+    await kafka.createTopics({ topic: 'zombie-in', partitions: 4 }, { topic: 'zombie-out', partitions: 4 })
+    const counts = new Map<string, number>()
+    const feed = (count: number) => {
+      const items = Array.from({ length: count }, (_, at) => {
+        const k = `k${at % 20}`
+        const i = counts.get(k) ?? 0
+        counts.set(k, i + 1)
+        return { key: k, value: JSON.stringify({ k, i }) }
+      })
+      return kafka.produce('zombie-in', items)
+    }
+    const more = { name: 'zombies', input: 'zombie-in', output: 'zombie-out', pipeline: { name: 'state' as const } }
+    const steady = start(3, more)
+    await steady.heard('started', 4)
+    const cut = start(4, more)
+    await cut.heard('started')
+    await feed(2000)
+    // Stopped in the middle of its work, it knows nothing of the time that passes.
+    cut.signal('SIGSTOP')
+    const had = steady.said.filter(({ kind }) => kind === 'started').length
+    const moved = cut.said.filter(({ kind }) => kind === 'started').length
+    await feed(1000)
+    await steady.heard('started', had + moved)
+    await untilCommitted(kafka, 'zombie-out', 3000, 60_000)
+    cut.signal('SIGCONT')
+    await cut.heard('started', moved + 1)
+    await feed(1000)
+    await untilCommitted(kafka, 'zombie-out', 4000, 60_000)
+    await Promise.all([steady.stop(), cut.stop()])
+    const verdict = await judge(kafka, 'zombie-out', counts, (value) => {
+      const { k, i, n } = JSON.parse(value) as { k: string; i: number; n: number }
+      assert.equal(n, i + 1)
+      return { key: k, number: i }
+    })
+    assert.deepEqual(verdict, { records: 4000, lost: 0, doubled: 0, disordered: 0 })
   })
 })
