@@ -156,6 +156,11 @@ export class PythonPool extends EventEmitter<PoolEvents> implements AsyncDisposa
     return this.options.name
   }
 
+  /** @internal Whether its size follows the load, which it sees by batches that wait. */
+  get scales(): boolean {
+    return this.scaler !== undefined
+  }
+
   /** The number of interpreters. */
   get size(): number {
     return this.calls.seats.all.length - this.calls.stuck.missing

@@ -1,11 +1,6 @@
-export type { FileFormat, FormatOptions } from './reading'
+export type { FileOptions } from '../formats/options'
+export type { FileFormat, FormatOptions } from '../formats/reading'
+export type { WriteFormat } from '../formats/writing'
 export { type FileSinkOptions, type FolderSinkOptions, fileSink, folderSink } from './sinks'
-export {
-  type FileOptions,
-  type FolderOptions,
-  type FolderPosition,
-  fileSource,
-  folderSource,
-} from './sources'
+export { type FolderOptions, type FolderPosition, fileSource, folderSource } from './sources'
 export { type TailOptions, type TailPosition, tailFile } from './tail'
-export type { WriteFormat } from './writing'

@@ -3,10 +3,10 @@ import { type FileHandle, open, readdir, stat } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import type { ReplaySource } from '../../jobs/sources'
 import { StreamChecker } from '../../streams/check'
+import { checkReading, FILE_OPTIONS, type FileOptions } from '../formats/options'
+import { linesOf, type Placed, type Reading } from '../formats/reading'
 import { anySignal } from '../options'
 import { pause } from '../retry'
-import { linesOf, type Placed, type Reading } from './reading'
-import { checkReading, FILE_OPTIONS, type FileOptions } from './sources'
 
 /** Which file it is, whatever it is called by now, and the byte behind the last line. */
 export interface TailPosition {

@@ -1,5 +1,5 @@
+export type { ListenOptions } from '../listen'
 export type { BodyShape, ServedCodec } from './format'
-export type { ListenOptions } from './listen'
 export { ServeMetrics } from './metrics'
 export type { Problem } from './problem'
 export { type Service, serve } from './serve'

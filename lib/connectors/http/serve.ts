@@ -3,8 +3,8 @@ import type { OperatorFunction } from 'rxjs'
 import { isHandlerSpec } from '../../options'
 import { defaultPool } from '../../pool/default'
 import { type Handler, type HandlerSpec, PythonHandler } from '../../pool/handler'
+import { urlOf } from '../listen'
 import { HandlerLane, type Lane, OperatorLane } from './lane'
-import { urlOf } from './listen'
 import { ServeMetrics } from './metrics'
 import { checkServe, type ServeOptions } from './serveOptions'
 import { type CloseServiceOptions, HttpService } from './service'
@@ -87,7 +87,7 @@ export async function serve<I = unknown, O = unknown>(
     if (opened instanceof PythonHandler) await opened.ready
     const lane: Lane = new HandlerLane(opened, {
       batch,
-      concurrency: concurrency ?? opened.pool.size,
+      concurrency: concurrency ?? (opened.pool.scales ? undefined : opened.pool.size),
       isolateErrors,
       metrics: metrics.stage,
       ...(maxLatency !== undefined && { maxLatency }),

@@ -4,8 +4,8 @@ import { checkHandlerOptions, type HandlerOptions, isHandlerSpec } from '../../o
 import type { Handler, HandlerSpec } from '../../pool/handler'
 import type { PythonPool } from '../../pool/pool'
 import { StreamChecker } from '../../streams/check'
+import { checkListen, checkPath, LISTEN, type ListenOptions } from '../listen'
 import type { BodyShape, ServedCodec } from './format'
-import { checkListen, checkPath, LISTEN, type ListenOptions } from './listen'
 
 /** What a request was that could not be served. */
 export interface ServeFailure {
@@ -39,7 +39,10 @@ export interface ServeOptions<I = unknown> extends ListenOptions {
   /** As for `mapPython`; for an operator only a number. A free interpreter takes what is there at once. */
   batch?: number | 'auto' | BatchOptions
   maxLatency?: number
-  /** The most batches at a time. Default: one for each interpreter; for an operator 1. */
+  /**
+   * The most batches at a time. Default: one for each interpreter, two where the pool's size follows the
+   * load; for an operator 1.
+   */
   concurrency?: number
   /** The most time that a batch may take, in milliseconds (default for an operator: `answerTimeout`). */
   timeout?: number

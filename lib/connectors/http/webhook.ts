@@ -5,8 +5,8 @@ import { StreamChecker } from '../../streams/check'
 import { type CodecOption, checkCodec, type RecordCodec } from '../codec'
 import { checkDeadLetters, type DeadLetterOption, DeadLetters } from '../deadLetters'
 import { Inbox } from '../inbox'
+import { checkListen, checkPath, LISTEN, type ListenOptions, listen, pathOf, urlOf } from '../listen'
 import { anySignal } from '../options'
-import { checkListen, checkPath, LISTEN, type ListenOptions, listen, pathOf, urlOf } from './listen'
 
 /** A webhook that came. */
 export interface Webhook<T> {

@@ -3,7 +3,7 @@ import type { Sink } from '../../jobs/sinks'
 import { StreamChecker } from '../../streams/check'
 import { type CodecOption, checkCodec, type RecordCodec } from '../codec'
 import { checkDeadLetters, type DeadLetterOption, DeadLetters } from '../deadLetters'
-import { checkListen, checkPath, LISTEN, type ListenOptions, listen, pathOf, urlOf } from '../http/listen'
+import { checkListen, checkPath, LISTEN, type ListenOptions, listen, pathOf, urlOf } from '../listen'
 
 export interface EventSinkOptions<T> extends ListenOptions {
   /** Where the events are (default `/`). */

@@ -1,7 +1,7 @@
 import { createServer, type RequestListener, type Server } from 'node:http'
 import { createServer as createTlsServer, type ServerOptions as TlsOptions } from 'node:https'
 import type { AddressInfo } from 'node:net'
-import type { StreamChecker } from '../../streams/check'
+import type { StreamChecker } from '../streams/check'
 
 /** Where a server of ours listens. */
 export interface ListenOptions {
