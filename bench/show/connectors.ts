@@ -1,4 +1,6 @@
 /** What every connector promises. A connector joins with a line of the list. */
+import { changesProbe } from './connectors/changes'
+import { postgresLog, postgresRows } from './connectors/postgres'
 import { probesOf } from './connectors/probes'
 import { redis } from './connectors/redis'
 import type { Report } from './line'
@@ -8,5 +10,11 @@ const BOTH = { source: true, sink: true }
 
 export const connectors: Report = {
   name: 'connectors',
-  probes: [...probesOf(redis, BOTH), serveProbe],
+  probes: [
+    ...probesOf(redis, BOTH),
+    ...probesOf(postgresLog, BOTH),
+    ...probesOf(postgresRows, { source: true, sink: false }),
+    changesProbe,
+    serveProbe,
+  ],
 }

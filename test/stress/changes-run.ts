@@ -32,8 +32,8 @@ export interface ChangesKillReport {
   different: number
 }
 
-/** How long the last run has to catch up, in milliseconds. */
-const PATIENCE = 120_000
+/** How long the last run may take without coming nearer, in milliseconds. */
+const PATIENCE = 60_000
 
 const HANDLERS = join(__dirname, 'handlers')
 
@@ -115,9 +115,12 @@ async function caughtUp(sql: Client, over: Promise<unknown>): Promise<number> {
       ended = true
     },
   )
-  for (const until = performance.now() + PATIENCE; ; await sleep(100)) {
+  let until = performance.now() + PATIENCE
+  for (let before = Number.POSITIVE_INFINITY; ; await sleep(100)) {
     const { count } = (await sql.query<{ count: number }>(DIFFERENT)).rows[0]!
     if (count === 0 || ended || performance.now() > until) return count
+    if (count < before) until = performance.now() + PATIENCE
+    before = Math.min(before, count)
   }
 }
 

@@ -1,13 +1,13 @@
-import type { Client } from 'pg'
 import type { Source } from '../../jobs/sources'
 import { StreamChecker } from '../../streams/check'
 import { anySignal, type CommonOptions, type ConnectorOptions, checkCommon } from '../options'
 import { Backoff, retrying } from '../retry'
 import type { Change } from '../tables/change'
 import { checkKey, checkTable } from '../tables/options'
+import { Comparison } from './comparison'
 import { Connections, checkConnection, isPassing, loadPg, type PostgresConnection } from './connection'
 import { Decoder, type Positioned } from './decoder'
-import { lsnOf, lsnText, type PostgresPosition, type ReadRange } from './position'
+import { lsnOf, lsnText, type PostgresPosition } from './position'
 import { ReplicationSession } from './replication'
 import {
   demandLogical,
@@ -18,7 +18,7 @@ import {
   prepareTables,
   type WantedTable,
 } from './setup'
-import { castsOf, openView, rowsOf } from './snapshot'
+import { openView, rowsOf } from './snapshot'
 import { type ParseValue, valueParser } from './types'
 
 export interface PostgresChangesOptions extends Pick<ConnectorOptions<Change>, 'batch' | 'signal' | 'retry'> {
@@ -263,39 +263,6 @@ class ChangesSource implements Source<Change, PostgresPosition> {
     const behind = given === undefined ? 0n : lsnOf(given.lsn)
     const isSafe = given === undefined || (safe !== undefined && given.within === undefined && safe.lsn === given.lsn)
     if (isSafe && safe?.within === undefined && lsn - behind > IDLE_LOG) session.confirm(lsn)
-  }
-}
-
-/** Asks the database which part of a table a key is in: it alone knows its order. */
-class Comparison {
-  private client: Client | undefined
-
-  constructor(private readonly connections: Connections) {}
-
-  readonly isShown = async (
-    ranges: readonly ReadRange[],
-    table: KnownTable,
-    key: readonly string[],
-    commit: bigint,
-  ): Promise<boolean> => {
-    for (const { table: name, upTo, lsn } of ranges) {
-      if (name !== table.table) continue
-      if (upTo === null || (await this.isUpTo(table, key, upTo))) return commit < lsnOf(lsn)
-    }
-    return false
-  }
-
-  async close(): Promise<void> {
-    await this.connections.end(this.client)
-  }
-
-  private async isUpTo({ key }: KnownTable, values: readonly string[], upTo: readonly string[]): Promise<boolean> {
-    this.client ??= await this.connections.connect()
-    const { rows } = await this.client.query<{ is: boolean }>(
-      `SELECT (${castsOf(key, 1)}) <= (${castsOf(key, key.length + 1)}) AS is`,
-      [...values, ...upTo],
-    )
-    return rows[0]!.is
   }
 }
 

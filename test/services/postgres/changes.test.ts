@@ -10,14 +10,16 @@ describeService('PostgreSQL: changes', postgres, (server) => {
   const source = (slot: string, tables: string[], more: object = {}) =>
     postgresChanges({ connection: postgres.url(server().port), tables, slot, ...more })
   const isEnd = (change: Change) => 'new' in change && change.new.name === 'end'
+  /** Resolves when the log is being read. */
+  const streaming = async (slot: string, reading: Promise<unknown>) => {
+    const streams =
+      'SELECT 1 FROM pg_replication_slots JOIN pg_stat_replication ON pid = active_pid WHERE slot_name = $1'
+    while ((await sql(streams, [slot])).length === 0) await Promise.race([reading, sleep(20)])
+  }
   /** The changes up to a row that is inserted when the log is being read. */
   const upToNow = async (slot: string, table: string, from: PostgresPosition | undefined, more: object = {}) => {
     const reading = readUntil(source(slot, [table], more), from, isEnd)
-    const streams =
-      'SELECT 1 FROM pg_replication_slots JOIN pg_stat_replication ON pid = active_pid WHERE slot_name = $1'
-    while ((await sql(streams, [slot])).length === 0) {
-      await Promise.race([reading, sleep(20)])
-    }
+    await streaming(slot, reading)
     await sql(`INSERT INTO ${table} (id, name) VALUES ((SELECT coalesce(max(id), 0) + 1 FROM ${table}), 'end')`)
     return reading
   }
@@ -56,27 +58,37 @@ describeService('PostgreSQL: changes', postgres, (server) => {
     assert.deepEqual(copy.sorted(), await sql('SELECT * FROM gaps ORDER BY id'))
   })
 
-  it('goes on in the middle of the rows that were there, whatever has happened to them since', async () => {
-    await sql('CREATE TABLE parts (id int PRIMARY KEY, name text)')
-    await sql(`INSERT INTO parts SELECT i * 10, 'row' FROM generate_series(1, 1000) i`)
-    const copy = new Copy('id')
-    let position: PostgresPosition | undefined
-    for (const count of [300, 200, 150]) {
-      const part = await readUntil(source('parts', ['parts'], { batch: 40 }), position, (_, so) => so === count)
-      part.items.forEach((change) => void copy.apply(change))
-      position = part.position
-      // Before the border and behind it, and from one side to the other.
-      const border = [...copy.rows.keys()].length * 10
-      await sql(`UPDATE parts SET name = name || '!' WHERE id % 70 = 0`)
-      await sql(`DELETE FROM parts WHERE id IN ($1, $2)`, [border - 100, border + 100])
-      await sql(`UPDATE parts SET id = $1 WHERE id = $2`, [border - 205, border + 200])
-      await sql(`UPDATE parts SET id = $1 WHERE id = $2`, [border + 305, border - 300])
-      await sql(`INSERT INTO parts VALUES ($1, 'new'), ($2, 'new')`, [border - 3, border + 3])
-    }
-    const rest = await upToNow('parts', 'parts', position)
-    rest.items.forEach((change) => void copy.apply(change))
-    assert.deepEqual(copy.sorted(), await sql('SELECT * FROM parts ORDER BY id'))
-  })
+  for (const [type, keyOf] of [
+    ['int', (n: number) => n],
+    ['text', (n: number) => `${n % 2 === 0 ? 'Ä' : 'b'}-${String(n).padStart(6, '0')}`],
+  ] as const) {
+    it(`goes on in the middle of the rows that were there, whatever has happened to them since: keys of ${type}`, async () => {
+      const table = `parts_${type}`
+      await sql(`CREATE TABLE ${table} (id ${type} PRIMARY KEY, name text)`)
+      for (let n = 10; n <= 10_000; n += 10) await sql(`INSERT INTO ${table} VALUES ($1, 'row')`, [keyOf(n)])
+      const reader = () => source(table, [table], { batch: 40 })
+      const copy = new Copy('id')
+      let position: PostgresPosition | undefined
+      for (const count of [300, 200, 150]) {
+        const part = await readUntil(reader(), position, (_, so) => so === count)
+        for (const change of part.items) copy.apply(change)
+        position = part.position
+        // Before the border and behind it, and from one side to the other.
+        const border = [...copy.rows.keys()].length * 10
+        await sql(`UPDATE ${table} SET name = name || '!'`)
+        await sql(`DELETE FROM ${table} WHERE id IN ($1, $2)`, [keyOf(border - 100), keyOf(border + 100)])
+        await sql(`UPDATE ${table} SET id = $1 WHERE id = $2`, [keyOf(border - 205), keyOf(border + 200)])
+        await sql(`UPDATE ${table} SET id = $1 WHERE id = $2`, [keyOf(border + 305), keyOf(border - 300)])
+        await sql(`INSERT INTO ${table} VALUES ($1, 'new'), ($2, 'new')`, [keyOf(border - 3), keyOf(border + 3)])
+      }
+      const reading = readUntil(reader(), position, isEnd)
+      await streaming(table, reading)
+      await sql(`INSERT INTO ${table} VALUES ($1, 'end')`, [keyOf(99_999)])
+      for (const change of (await reading).items) copy.apply(change)
+      const expected = await sql(`SELECT * FROM ${table} ORDER BY id`)
+      assert.deepEqual(copy.rows, new Map(expected.map((row) => [String(row.id), row])))
+    })
+  }
 
   it('goes on in the middle of a transaction', async () => {
     await sql('CREATE TABLE large (id int PRIMARY KEY, name text)')
