@@ -33,9 +33,9 @@ export function checkQuery(check: StreamChecker, options: Partial<QueryOptions<u
 }
 
 /** Pages of a query. */
-export interface Pager<T> {
+export interface Pager<T, K = KeyPosition> {
   /** The rows behind a key, as many as `batch` says; fewer where there are no more. */
-  page(after: KeyPosition | undefined): Promise<readonly (readonly [row: T, key: KeyPosition])[]>
+  page(after: K | undefined): Promise<readonly (readonly [row: T, key: K])[]>
   /** Whether another attempt may succeed. */
   isPassing(error: unknown): boolean
   /** Ends connections; also comes while `page` waits. `page` may follow. */
@@ -43,24 +43,24 @@ export interface Pager<T> {
 }
 
 /** The rows of a query, in the order of a key: page by page, so that no cursor is held while somebody works on them. */
-export class QuerySource<T> implements Source<T, KeyPosition> {
+export class QuerySource<T, K = KeyPosition> implements Source<T, K> {
   private ending = new AbortController()
 
   constructor(
     private readonly what: string,
-    private readonly pager: Pager<T>,
+    private readonly pager: Pager<T, K>,
     private readonly poll: number | undefined,
     private readonly common: Pick<CommonOptions<T>, 'batch' | 'retry' | 'secrets' | 'signal'>,
   ) {}
 
-  async *read(position: KeyPosition | undefined, signal?: AbortSignal): AsyncGenerator<readonly [T, KeyPosition]> {
+  async *read(position: K | undefined, signal?: AbortSignal): AsyncGenerator<readonly [T, K]> {
     const { batch, retry, secrets } = this.common
     this.ending = new AbortController()
     const ended = anySignal(this.ending.signal, this.common.signal, signal)
     const cut = () => void this.pager.close()
     ended.addEventListener('abort', cut)
     const backoff = new Backoff(this.what, retry, secrets)
-    const pageFrom = (after: KeyPosition | undefined) =>
+    const pageFrom = (after: K | undefined) =>
       retrying(
         backoff,
         ended,

@@ -30,8 +30,8 @@ export interface TableStore {
    * note that the epoch is in. Where nothing is staged (any more), nothing happens.
    */
   apply(token: EpochToken, refused: Refused): Promise<void>
-  /** Makes the sink known, and forgets what is staged under its name. */
-  begin(sink: string): Promise<void>
+  /** Makes the sink known as that of this run, and forgets what is staged under its name. */
+  begin(sink: string, run: string): Promise<void>
   /** Whether the database has ever heard of the sink. */
   knows(sink: string): Promise<boolean>
   /** Straight into the table. */
@@ -76,8 +76,8 @@ export class TableSink<T> implements Sink<T> {
     this.failure = undefined
     this.prepared = undefined
     await this.store.open(anySignal(this.signal, signal))
-    if (exactly) await this.recover(name, last)
     this.token = { sink: name, run: randomUUID(), epoch: (last?.epoch ?? 0) + 1 }
+    if (exactly) await this.recover(name, last)
     this.number = 0
   }
 
@@ -135,7 +135,7 @@ export class TableSink<T> implements Sink<T> {
       )
     }
     if (last !== undefined) await this.store.apply(last, this.refused)
-    await this.store.begin(name)
+    await this.store.begin(name, this.token.run)
   }
 
   private newBuilder(): BatchBuilder {

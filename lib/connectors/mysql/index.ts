@@ -1,0 +1,5 @@
+export type { Change, Row, RowOperation } from '../tables/change'
+export { mirror } from '../tables/change'
+export type { MysqlConnection } from './connection'
+export { type MysqlPosition, type MysqlQueryOptions, mysqlQuery } from './query'
+export { type MysqlSinkOptions, mysqlSink } from './sink'

@@ -1,0 +1,32 @@
+import type { Sink } from '../../jobs/sinks'
+import { StreamChecker } from '../../streams/check'
+import { COMMON, type ConnectorOptions, checkCommon } from '../options'
+import { checkTableSink, TABLE_SINK, type TableSinkOptions } from '../tables/options'
+import { TableSink } from '../tables/sink'
+import { Connections, checkConnection, type MysqlConnection } from './connection'
+import { MysqlStore } from './store'
+
+export interface MysqlSinkOptions<T> extends TableSinkOptions<T>, Omit<ConnectorOptions<T>, 'codec'> {
+  connection: MysqlConnection
+}
+
+const KNOWN = ['connection', ...TABLE_SINK, ...COMMON.filter((one) => one !== 'codec')]
+
+/**
+ * Rows into a table of MySQL or MariaDB, each in place of the one with its key. In a job exactly once: an epoch is one
+ * transaction, with a note of the epoch in it; the table must be of InnoDB.
+ *
+ * `batch` is the most rows of one statement (default 1000).
+ */
+export function mysqlSink<T = Record<string, unknown>>(options: MysqlSinkOptions<T>): Sink<T> {
+  const check = new StreamChecker('mysqlSink', options ?? {}, KNOWN)
+  checkConnection(check, options?.connection)
+  const complete = checkTableSink<T>(check, options ?? ({} as never))
+  const common = checkCommon(check, `mysql: ${complete.table}`, options ?? {}, { batch: 1000, maxBatch: 100_000 })
+  check.done()
+  const { retry, secrets, deadLetters, signal, batch } = common
+  const connections = new Connections(options.connection, secrets)
+  const name = complete.exactly ? complete.name : undefined
+  const store = new MysqlStore(connections, complete.table, complete.key, name, retry, secrets)
+  return new TableSink<T>(complete, store, batch, (error, row) => deadLetters.add(error, row), signal)
+}

@@ -1,0 +1,268 @@
+import { createHash } from 'node:crypto'
+import { deserialize, serialize } from 'node:v8'
+import type { Connection, RowDataPacket } from 'mysql2/promise'
+import { DatabaseError } from '../../errors'
+import { anySignal } from '../options'
+import { Backoff, type Retry, retrying } from '../retry'
+import type { RowBatch } from '../tables/batch'
+import type { EpochToken, Refused, TableStore } from '../tables/sink'
+import { rowOf, type StoredBatch, stored } from '../tables/stored'
+import { type Connections, isAboutData, isPassing, quoted, quotedTable } from './connection'
+
+/** Seconds that another connection which writes under the same name may live on: that of a killed process ends by itself. */
+const FENCE = 30
+
+type Value = null | number | string | Buffer
+
+/** A table in MySQL or MariaDB, and beside it those that hold the stage and what is known of sinks. */
+export class MysqlStore implements TableStore {
+  private connection: Connection | undefined
+  private signal: AbortSignal | undefined
+  private ending = new AbortController()
+  private readonly target: string
+  private readonly sinks: string
+  private readonly staged: string
+  private readonly backoff: Backoff
+
+  constructor(
+    private readonly connections: Connections,
+    table: string,
+    private readonly key: readonly string[],
+    private readonly name: string | undefined,
+    retry: Retry,
+    secrets: readonly string[],
+  ) {
+    this.target = quotedTable(table)
+    const database = table.includes('.') ? `${quoted(table.slice(0, table.indexOf('.')))}.` : ''
+    this.sinks = `${database}rxjs_python_sinks`
+    this.staged = `${database}rxjs_python_staged`
+    this.backoff = new Backoff(`mysql: writing ${table}`, retry, secrets)
+  }
+
+  async open(signal: AbortSignal): Promise<void> {
+    this.ending = new AbortController()
+    this.signal = anySignal(signal, this.ending.signal)
+    this.signal.addEventListener('abort', this.cut)
+    const name = 'sink VARCHAR(100) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin'
+    const run = 'run CHAR(36) CHARACTER SET ascii'
+    await this.trying(async (connection) => {
+      if (this.name === undefined) return
+      await connection.query(
+        `CREATE TABLE IF NOT EXISTS ${this.sinks} (${name} PRIMARY KEY, ${run}, epoch BIGINT, applied DATETIME) ENGINE = InnoDB`,
+      )
+      await connection.query(
+        `CREATE TABLE IF NOT EXISTS ${this.staged} (${name}, ${run}, epoch BIGINT, number INT, batch LONGBLOB NOT NULL, ` +
+          'PRIMARY KEY (sink, run, epoch, number)) ENGINE = InnoDB',
+      )
+    })
+  }
+
+  knows(sink: string): Promise<boolean> {
+    return this.transaction(async (connection) => {
+      const [rows] = await connection.query<RowDataPacket[]>(`SELECT 1 FROM ${this.sinks} WHERE sink = ?`, [sink])
+      return rows.length === 1
+    })
+  }
+
+  begin(sink: string): Promise<void> {
+    return this.transaction(async (connection) => {
+      await connection.query(`INSERT IGNORE INTO ${this.sinks} (sink) VALUES (?)`, [sink])
+      await connection.query(`DELETE FROM ${this.staged} WHERE sink = ?`, [sink])
+    })
+  }
+
+  stage({ sink, run, epoch }: EpochToken, number: number, batch: RowBatch): Promise<void> {
+    const data = serialize(stored(batch, this.key, toValue))
+    return this.transaction(async (connection) => {
+      await connection.query(`INSERT IGNORE INTO ${this.staged} VALUES (?, ?, ?, ?, ?)`, [
+        sink,
+        run,
+        epoch,
+        number,
+        data,
+      ])
+    })
+  }
+
+  apply({ sink, run, epoch }: EpochToken, refused: Refused): Promise<void> {
+    const mine = 'sink = ? AND run = ? AND epoch = ?'
+    return this.carefully(async (connection, careful) => {
+      const [numbers] = await connection.query<RowDataPacket[]>(
+        `SELECT number FROM ${this.staged} WHERE ${mine} ORDER BY number FOR UPDATE`,
+        [sink, run, epoch],
+      )
+      if (numbers.length === 0) return
+      for (const { number } of numbers) {
+        const [[row]] = await connection.query<RowDataPacket[]>(
+          `SELECT batch FROM ${this.staged} WHERE ${mine} AND number = ?`,
+          [sink, run, epoch, number],
+        )
+        await this.carryOut(connection, deserialize(row!.batch as Buffer) as StoredBatch<Value>, careful, refused)
+      }
+      await connection.query(`DELETE FROM ${this.staged} WHERE ${mine}`, [sink, run, epoch])
+      await connection.query(`UPDATE ${this.sinks} SET run = ?, epoch = ?, applied = UTC_TIMESTAMP() WHERE sink = ?`, [
+        run,
+        epoch,
+        sink,
+      ])
+    })
+  }
+
+  write(batch: RowBatch, refused: Refused): Promise<void> {
+    const plain = stored(batch, this.key, toValue)
+    return this.carefully((connection, careful) => this.carryOut(connection, plain, careful, refused))
+  }
+
+  async close(): Promise<void> {
+    const { connection } = this
+    this.connection = undefined
+    this.signal?.removeEventListener('abort', this.cut)
+    this.ending.abort()
+    await this.connections.end(connection)
+    this.connections.cut()
+  }
+
+  private readonly cut = (): void => this.connections.cut()
+
+  /** At first all at once; where the database refuses a row, again and row by row. */
+  private async carefully(act: (connection: Connection, careful: boolean) => Promise<void>): Promise<void> {
+    try {
+      await this.transaction((connection) => act(connection, false))
+    } catch (error) {
+      if (!isAboutData(error)) throw error
+      await this.transaction((connection) => act(connection, true))
+    }
+  }
+
+  private async carryOut(
+    connection: Connection,
+    { truncate, columns, deletes, upserts }: StoredBatch<Value>,
+    careful: boolean,
+    refused: Refused,
+  ): Promise<void> {
+    const { target, key } = this
+    // TRUNCATE would commit.
+    if (truncate) await connection.query(`DELETE FROM ${target}`)
+    const parts = [
+      { rows: deletes, names: key, statement: `DELETE FROM ${target} WHERE (${list(key)}) IN (?)` },
+      { rows: upserts, names: columns, statement: this.upsert(columns) },
+    ]
+    for (const { rows, names, statement } of parts) {
+      if (rows.length === 0) continue
+      if (!careful) await connection.query(statement, [rows])
+      else for (const row of rows) await this.one(connection, statement, names, row, refused)
+    }
+  }
+
+  private upsert(columns: readonly string[]): string {
+    const { target, key } = this
+    const changed = columns.filter((column) => !key.includes(column))
+    const set = (changed.length > 0 ? changed : key).map((column) => `${quoted(column)} = VALUES(${quoted(column)})`)
+    return `INSERT INTO ${target} (${list(columns)}) VALUES ? ON DUPLICATE KEY UPDATE ${set.join(', ')}`
+  }
+
+  private async one(
+    connection: Connection,
+    statement: string,
+    names: readonly string[],
+    row: readonly Value[],
+    refused: Refused,
+  ): Promise<void> {
+    try {
+      // What a statement has done is taken back where it fails, and nothing else.
+      await connection.query(statement, [[row]])
+    } catch (error) {
+      if (!isAboutData(error)) throw error
+      refused(this.connections.safe(error), rowOf(names, row))
+    }
+  }
+
+  private transaction<R>(act: (connection: Connection) => Promise<R>): Promise<R> {
+    return this.trying(async (connection) => {
+      await connection.query('START TRANSACTION')
+      try {
+        const result = await act(connection)
+        await connection.query('COMMIT')
+        return result
+      } catch (error) {
+        if (!isPassing(error)) await connection.query('ROLLBACK').catch(() => this.drop(connection))
+        throw error
+      }
+    })
+  }
+
+  private async trying<R>(act: (connection: Connection) => Promise<R>): Promise<R> {
+    const { signal } = this
+    const attempt = async () => {
+      const connection = await this.connected()
+      try {
+        return { result: await act(connection) }
+      } catch (error) {
+        if (isPassing(error)) this.drop(connection)
+        throw this.connections.safe(error)
+      }
+    }
+    const done = await retrying(this.backoff, signal, attempt, isPassing)
+    if (done === undefined) throw signal?.reason ?? new Error('aborted')
+    return done.result
+  }
+
+  private drop(connection: Connection): void {
+    if (this.connection === connection) this.connection = undefined
+    this.connections.drop(connection)
+  }
+
+  private async connected(): Promise<Connection> {
+    if (this.connection !== undefined) return this.connection
+    const connection = await this.connections.connect()
+    try {
+      if (this.name !== undefined) await this.fence(connection, this.name)
+    } catch (error) {
+      this.connections.drop(connection)
+      throw error
+    }
+    this.connection = connection
+    return connection
+  }
+
+  /** Held as long as the connection lives, so whoever had the name before has come to an end in the server, too. */
+  private async fence(connection: Connection, name: string): Promise<void> {
+    const lock = createHash('sha256').update(`rxjs-python ${name}`).digest('hex').slice(0, 40)
+    const [[answer]] = await connection.query<RowDataPacket[]>(
+      `SELECT GET_LOCK(CONCAT(LEFT(DATABASE(), 20), ?), ${FENCE}) AS mine`,
+      [lock],
+    )
+    if (answer!.mine === 1) return
+    throw new DatabaseError(
+      'ERR_DATABASE_BUSY',
+      `mysql: another connection has been writing as sink '${name}' for ${FENCE} s: end that program, or give this sink ` +
+        'another name',
+    )
+  }
+}
+
+function list(columns: readonly string[]): string {
+  return columns.map(quoted).join(', ')
+}
+
+/** Flags are 0 and 1, dates texts in UTC, objects and lists JSON. */
+function toValue(value: unknown): Value {
+  switch (typeof value) {
+    case 'number':
+    case 'string':
+      return value
+    case 'bigint':
+      return String(value)
+    case 'boolean':
+      return value ? 1 : 0
+    case 'object':
+      if (value === null) return null
+      if (value instanceof Date) return value.toISOString().slice(0, -1).replace('T', ' ')
+      if (value instanceof Uint8Array) return Buffer.from(value)
+      return JSON.stringify(value)
+    case 'undefined':
+      return null
+    default:
+      throw new TypeError(`MySQL has nothing for a ${typeof value}`)
+  }
+}
