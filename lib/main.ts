@@ -7,6 +7,7 @@ export * as batch from './batch'
 export * as cli from './cli' // no entry
 export * as connectors from './connectors'
 export * as files from './connectors/files'
+export * as hdfs from './connectors/hdfs'
 export * as http from './connectors/http'
 export * as kafka from './connectors/kafka'
 export * as postgres from './connectors/postgres'
