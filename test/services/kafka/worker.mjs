@@ -50,7 +50,7 @@ const pipelines = {
         pool,
         codec: 'string',
         init: pipeline.init,
-        batch: pipeline.batch ?? 1024,
+        batch: { maxItems: 1024, maxWait: 50 },
         concurrency: 2,
       }),
       map((value) => ({ value, partition })),
@@ -110,7 +110,13 @@ async function alone() {
   await lastValueFrom(
     index.fromIterable(texts).pipe(
       take(pipeline.records),
-      mapPython(pipeline.handler, { pool, codec: 'string', init: pipeline.init, batch: 1024, concurrency: 2 }),
+      mapPython(pipeline.handler, {
+        pool,
+        codec: 'string',
+        init: pipeline.init,
+        batch: { maxItems: 1024, maxWait: 50 },
+        concurrency: 2,
+      }),
       tap(() => done++),
     ),
   )

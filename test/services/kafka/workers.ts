@@ -23,7 +23,6 @@ export interface WorkerOptions {
     name: 'count' | 'state' | 'model' | 'copy' | 'alone'
     handler?: string
     init?: string
-    batch?: number
     records?: number
     pool?: object
   }
