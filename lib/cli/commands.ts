@@ -9,6 +9,19 @@ import { resume } from './resume'
 import { runs } from './runs'
 import { submit } from './submit'
 import { suspend } from './suspend'
+import { tensorboard } from './tensorboard'
 
 /** All subcommands, in the order of the help. */
-export const commands: readonly Command[] = [node, submit, list, logs, listen, suspend, resume, cancel, runs, info]
+export const commands: readonly Command[] = [
+  node,
+  submit,
+  list,
+  logs,
+  listen,
+  suspend,
+  resume,
+  cancel,
+  runs,
+  info,
+  tensorboard,
+]

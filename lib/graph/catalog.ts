@@ -4,6 +4,7 @@ import { PythonPool } from '../pool/pool'
 import { type KnownAlgorithm, knownAlgorithm } from './algorithms'
 import { GraphChecker, type Known, planPipeline, unknownName } from './check'
 import type { NodeHooks } from './hooks'
+import { metricsHook } from './metrics'
 import type { Plan } from './plan'
 import { Slots } from './slots'
 import type { PipelineOptions, PipelineSpec } from './types'
@@ -26,13 +27,14 @@ export class Catalog implements Known {
     const check = new GraphChecker('pipeline')
     if (!check.object('options', options, FIELDS)) throw new OptionError(check.problems)
     const { hooks = [], pool } = options
-    this.hooks = Array.isArray(hooks) ? hooks : [hooks as NodeHooks]
-    for (const hook of this.hooks) {
+    const given: readonly NodeHooks[] = Array.isArray(hooks) ? hooks : [hooks as NodeHooks]
+    for (const hook of given) {
       if (typeof hook !== 'object' || hook === null) check.problem("'hooks' must be hooks, or a list of them", hook)
     }
     if (pool !== undefined && !(pool instanceof PythonPool)) check.problem("'pool' must be a PythonPool", pool)
     this.pool = pool
     this.store = check.text('store', options.store)
+    this.hooks = [metricsHook(this.store), ...given]
     this.cache = check.flag('cache', options.cache) ?? false
     if (this.cache && options.store === undefined) check.problem("'cache' needs a 'store'")
     this.addAlgorithms(check, options)

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import sys
-from contextlib import contextmanager
 from threading import Lock
 
 from . import host
+from ._environ import environment
 from ._load import Loader
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from concurrent.futures import Future
     from typing import Any
 
@@ -23,10 +21,6 @@ _lock = Lock()
 _loader: Loader | None = None
 # By kind, place and function: what is called, and the hash of its code.
 _loaded: dict[tuple[str, str, str], tuple[Any, str]] = {}
-_environ_lock = Lock()
-# What variables were before the first of the tasks that have set them, and how many those are.
-_before: dict[str, str | None] = {}
-_users: dict[str, int] = {}
 
 
 class Api:
@@ -126,34 +120,3 @@ def _run(task: dict[str, Any]) -> Any:
     start = load(task["spec"])
     with environment(task["env"]):
         return start(task["args"], Api(task["token"], task["env"]))
-
-
-@contextmanager
-def environment(env: dict[str, str]) -> Iterator[None]:
-    """Sets variables, and puts back what was there when the last task that has set them is done.
-
-    Threads that share an interpreter share its variables: tasks that set the same one to different
-    values must not run at a time there.
-    """
-    if not env:
-        yield
-        return
-    with _environ_lock:
-        for name, value in env.items():
-            if _users.get(name, 0) == 0:
-                _before[name] = os.environ.get(name)
-            _users[name] = _users.get(name, 0) + 1
-            os.environ[name] = value
-    try:
-        yield
-    finally:
-        with _environ_lock:
-            for name in env:
-                _users[name] -= 1
-                if _users[name] > 0:
-                    continue
-                previous = _before.pop(name)
-                if previous is None:
-                    os.environ.pop(name, None)
-                else:
-                    os.environ[name] = previous

@@ -58,7 +58,7 @@ withPool('pipelines with Python', (test) => {
     const file = join(folder.path, 'algorithm.py')
     await writeFile(
       file,
-      'import os\ndef start(args, api):\n    return [os.environ.get("WHERE"), api.env, args["jobId"]]\n',
+      'import os\ndef start(args, api):\n    return [os.environ.get("WHERE"), api.env["WHERE"], args["jobId"]]\n',
     )
     const { results } = await pipeline({
       name: 'file',
@@ -75,7 +75,7 @@ withPool('pipelines with Python', (test) => {
         environment: ({ node }): Record<string, string> => (node.nodeName === 'first' ? { WHERE: 'here' } : {}),
       },
     }).run({ id: 'job-1' })
-    assert.deepEqual(results, { first: ['here', { WHERE: 'here' }, 'job-1'], second: null })
+    assert.deepEqual(results, { first: ['here', 'here', 'job-1'], second: null })
   })
 
   it('a file whose code has changed is run again, one that has not is not', async () => {

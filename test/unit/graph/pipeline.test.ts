@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { setTimeout as pause } from 'node:timers/promises'
 import { GraphRunError, NodeError, PythonAbortError } from '../../../lib'
-import { type NodeHooks, type Progress, pipeline } from '../../../lib/graph'
+import { type GraphApi, type NodeHooks, type Progress, pipeline } from '../../../lib/graph'
 import { failsWith } from '../../fixtures/failures'
 
 const add = ({ input }: { input: unknown[] }) => (input as number[]).reduce((sum, one) => sum + one, 0)
@@ -273,7 +273,11 @@ describe('batch pipelines', () => {
       },
     })
     const hooks = [hook('one'), hook('two')]
-    const nodes = [{ nodeName: 'x', algorithm: (_: unknown, { env }: { env: object }) => env, one: 'good' }]
+    const seen = (_: unknown, { env: { ALGO_METRICS_DIR: folder, ...env } }: GraphApi) => {
+      assert.match(folder!, /metrics.*hooked.*x$/)
+      return env
+    }
+    const nodes = [{ nodeName: 'x', algorithm: seen, one: 'good' }]
     const { results } = await pipeline({ name: 'hooked', nodes, hooks }).run()
     assert.deepEqual(results.x, ['one', ['two', { one: 'x', two: 'x', WHO: 'two' }]])
     assert.deepEqual(log, ['> one', '> two', '< two', '< one'])
