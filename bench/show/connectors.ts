@@ -2,6 +2,7 @@
 import { changesProbe } from './connectors/changes'
 import { postgresLog, postgresRows } from './connectors/postgres'
 import { probesOf } from './connectors/probes'
+import { rabbitmq } from './connectors/rabbitmq'
 import { redis } from './connectors/redis'
 import type { Report } from './line'
 import { serveProbe } from './serve'
@@ -12,6 +13,7 @@ export const connectors: Report = {
   name: 'connectors',
   probes: [
     ...probesOf(redis, BOTH),
+    ...probesOf(rabbitmq, BOTH),
     ...probesOf(postgresLog, BOTH),
     ...probesOf(postgresRows, { source: true, sink: false }),
     changesProbe,

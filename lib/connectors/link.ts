@@ -54,6 +54,16 @@ export class Link<C> {
     return undefined
   }
 
+  /** The connection broke outside of `use`: resolves when it is time to use another one. Throws where that is of no use. */
+  async failed(error: unknown, signal: AbortSignal | undefined): Promise<void> {
+    let told = false
+    await this.use(signal, async () => {
+      if (told) return
+      told = true
+      throw error
+    })
+  }
+
   /** Aborts when the connection is to be no more. */
   get signal(): AbortSignal {
     return this.over.signal

@@ -109,14 +109,7 @@ export class GroupSource<T> implements Source<T, GroupPosition> {
         }
       } catch (error) {
         if (stopped()) return
-        // The link says whether it is worth another attempt, and waits for it.
-        let first = true
-        await reading.use(signal, async () => {
-          if (first) {
-            first = false
-            throw error
-          }
-        })
+        await reading.failed(error, signal)
       }
     }
   }
