@@ -19,11 +19,17 @@ export class Comparison {
     key: readonly string[],
     commit: bigint,
   ): Promise<boolean> => {
-    for (const { table: name, upTo, lsn } of ranges) {
-      if (name !== table.table) continue
-      if (upTo === null || (await this.isUpTo(table, key, upTo))) return commit < lsnOf(lsn)
+    const parts = ranges.filter((range) => range.table === table.table)
+    // They lie one behind the other: halving finds the first one that reaches up to the key.
+    let [from, to] = [0, parts.length]
+    while (from < to) {
+      const middle = (from + to) >> 1
+      const { upTo } = parts[middle]!
+      const isUpTo = upTo === null || this.isUpTo(table, key, upTo)
+      if (isUpTo === true || (isUpTo !== false && (await isUpTo))) to = middle
+      else from = middle + 1
     }
-    return false
+    return from < parts.length && commit < lsnOf(parts[from]!.lsn)
   }
 
   async close(): Promise<void> {
