@@ -35,8 +35,8 @@ export class BatchBuilder {
     } else {
       const { upsert, old } = operation
       const key = this.keyOf(upsert)
-      if (old) this.leave(old, key)
       this.demandColumns(upsert)
+      if (old) this.leave(old, key)
       // Anew at the end: the order of a map is that of the first time.
       this.rows.delete(key)
       this.rows.set(key, { row: upsert, gone: false })
@@ -76,7 +76,11 @@ export class BatchBuilder {
     let count = 0
     let same = true
     for (const column in row) {
-      if (row[column] === undefined) continue
+      const value = row[column]
+      if (value === undefined) continue
+      if (typeof value === 'function' || typeof value === 'symbol') {
+        throw new TypeError(`'${column}' is a ${typeof value}, which no database has anything for`)
+      }
       same &&= columns[count] === column
       count++
     }

@@ -75,6 +75,10 @@ describe('batches of rows', () => {
     )
   })
 
+  it('refuse what is no data', () => {
+    assert.throws(() => batchesOf([{ upsert: { id: 1, a: () => 1 } }], 10), { name: 'TypeError', message: /'a'/ })
+  })
+
   it('refuse a row without its key', () => {
     for (const wrong of [{ a: 1 }, { id: null }]) {
       assert.throws(() => batchesOf([{ upsert: wrong }], 10), { name: 'TypeError', message: /'id'/ })

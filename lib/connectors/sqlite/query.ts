@@ -1,0 +1,82 @@
+import type { Database, Statement } from 'better-sqlite3'
+import type { Source } from '../../jobs/sources'
+import { StreamChecker } from '../../streams/check'
+import { checkCommon } from '../options'
+import type { Row } from '../tables/change'
+import { checkQuery, type Pager, QUERY, type QueryOptions, QuerySource } from '../tables/query'
+import { checkFile, fromStored, isPassing, openDatabase, quoted } from './database'
+
+export interface SqliteQueryOptions<T = Row> extends QueryOptions<T> {
+  /** The path of the database, which must be there. */
+  file: string
+}
+
+/** The key of the last row. */
+export type SqlitePosition = readonly unknown[]
+
+/**
+ * The rows of a query to an SQLite file, in the order of a key, a page at a time. The position is the key of the last row. Whole
+ * numbers that a double does not hold are bigints.
+ *
+ * `batch` is the rows of a page (default 1000); SQLite reads it on the JavaScript thread.
+ */
+export function sqliteQuery<T = Row>(options: SqliteQueryOptions<T>): Source<T, SqlitePosition> {
+  const check = new StreamChecker('sqliteQuery', options ?? {}, ['file', ...QUERY])
+  checkFile(check, options?.file)
+  const { query, key, poll } = checkQuery(check, options ?? {})
+  const common = checkCommon<T>(check, 'sqlite', options ?? {}, { batch: 1000, maxBatch: 100_000 })
+  check.done()
+  const pager = new SqlitePager<T>(options.file, query, key, common.batch)
+  return new QuerySource('sqlite: reading a query', pager, poll, common)
+}
+
+class SqlitePager<T> implements Pager<T, SqlitePosition> {
+  private opened: { database: Database; first: Statement; next: Statement; names: string[] } | undefined
+  private readonly first: string
+  private readonly next: string
+
+  constructor(
+    private readonly file: string,
+    query: string,
+    private readonly key: readonly string[],
+    batch: number,
+  ) {
+    const parts = key.map((column) => `pages.${quoted(column)}`)
+    const from = `SELECT pages.* FROM (${query}\n) AS pages`
+    const order = `ORDER BY ${parts.join(', ')} LIMIT ${batch}`
+    this.first = `${from} ${order}`
+    this.next = `${from} WHERE (${parts.join(', ')}) > (${parts.map(() => '?').join(', ')}) ${order}`
+  }
+
+  async page(after: SqlitePosition | undefined) {
+    this.opened ??= await this.open()
+    const { first, next, names } = this.opened
+    const pages = (after === undefined ? first.all() : next.all(...after)) as unknown[][]
+    return pages.map((values) => {
+      const row: Record<string, unknown> = {}
+      for (let at = 0; at < names.length; at++) row[names[at]!] = fromStored(values[at])
+      return [row as T, this.key.map((column) => row[column])] as const
+    })
+  }
+
+  isPassing(error: unknown): boolean {
+    return isPassing(error)
+  }
+
+  close(): void {
+    this.opened?.database.close()
+    this.opened = undefined
+  }
+
+  private async open() {
+    const database = await openDatabase(this.file, true)
+    try {
+      const prepare = (text: string) => database.prepare(text).raw().safeIntegers()
+      const [first, next] = [prepare(this.first), prepare(this.next)]
+      return { database, first, next, names: first.columns().map(({ name }) => name) }
+    } catch (error) {
+      database.close()
+      throw error
+    }
+  }
+}

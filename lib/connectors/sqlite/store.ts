@@ -1,0 +1,149 @@
+import { deserialize, serialize } from 'node:v8'
+import type { Database } from 'better-sqlite3'
+import { DatabaseError } from '../../errors'
+import { anySignal } from '../options'
+import { Backoff, type Retry, retrying } from '../retry'
+import type { RowBatch } from '../tables/batch'
+import type { EpochToken, Refused, TableStore } from '../tables/sink'
+import { rowOf, type StoredBatch, stored } from '../tables/stored'
+import { isAboutData, isPassing, openDatabase, quoted, quotedTable, type Stored, toStored } from './database'
+
+/** A table in an SQLite file, and beside it those that hold the stage and what is known of sinks. */
+export class SqliteStore implements TableStore {
+  private database: Database | undefined
+  private signal: AbortSignal | undefined
+  private ending = new AbortController()
+  private readonly target: string
+  private readonly backoff: Backoff
+
+  constructor(
+    private readonly file: string,
+    table: string,
+    private readonly key: readonly string[],
+    private readonly exactly: boolean,
+    retry: Retry,
+  ) {
+    this.target = quotedTable(table)
+    this.backoff = new Backoff(`sqlite: writing ${table}`, retry)
+  }
+
+  async open(signal: AbortSignal): Promise<void> {
+    this.ending = new AbortController()
+    this.signal = anySignal(signal, this.ending.signal)
+    this.database ??= await openDatabase(this.file, false)
+    if (!this.exactly) return
+    await this.transaction((database) => {
+      database.exec(
+        'CREATE TABLE IF NOT EXISTS rxjs_python_sinks (sink TEXT PRIMARY KEY, run TEXT, epoch INTEGER, applied TEXT);' +
+          'CREATE TABLE IF NOT EXISTS rxjs_python_staged (sink TEXT, run TEXT, epoch INTEGER, number INTEGER, ' +
+          'batch BLOB NOT NULL, PRIMARY KEY (sink, run, epoch, number))',
+      )
+    })
+  }
+
+  knows(sink: string): Promise<boolean> {
+    return this.transaction((database) => this.runOf(database, sink) !== undefined)
+  }
+
+  begin(sink: string, run: string): Promise<void> {
+    return this.transaction((database) => {
+      const text =
+        'INSERT INTO rxjs_python_sinks (sink, run) VALUES (?, ?) ON CONFLICT DO UPDATE SET run = excluded.run'
+      database.prepare(text).run(sink, run)
+      database.prepare('DELETE FROM rxjs_python_staged WHERE sink = ?').run(sink)
+    })
+  }
+
+  stage({ sink, run, epoch }: EpochToken, number: number, batch: RowBatch): Promise<void> {
+    const data = serialize(stored(batch, this.key, toStored))
+    return this.transaction((database) => {
+      const text = 'INSERT INTO rxjs_python_staged VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING'
+      database.prepare(text).run(sink, run, epoch, number, data)
+    })
+  }
+
+  apply({ sink, run, epoch }: EpochToken, refused: Refused): Promise<void> {
+    const mine = 'sink = ? AND run = ? AND epoch = ?'
+    return this.transaction((database) => {
+      if (this.runOf(database, sink) !== run) {
+        throw new DatabaseError(
+          'ERR_DATABASE_BUSY',
+          `sqlite: somebody else writes as sink '${sink}' by now: end that program, or give this sink another name`,
+        )
+      }
+      const staged = database.prepare(`SELECT batch FROM rxjs_python_staged WHERE ${mine} ORDER BY number`)
+      const batches = staged.pluck().all(sink, run, epoch) as Buffer[]
+      if (batches.length === 0) return
+      for (const batch of batches) this.carryOut(database, deserialize(batch) as StoredBatch<Stored>, refused)
+      database.prepare(`DELETE FROM rxjs_python_staged WHERE ${mine}`).run(sink, run, epoch)
+      const note = `UPDATE rxjs_python_sinks SET epoch = ?, applied = datetime('now') WHERE sink = ?`
+      database.prepare(note).run(epoch, sink)
+    })
+  }
+
+  write(batch: RowBatch, refused: Refused): Promise<void> {
+    const plain = stored(batch, this.key, toStored)
+    return this.transaction((database) => this.carryOut(database, plain, refused))
+  }
+
+  async close(): Promise<void> {
+    this.ending.abort()
+    this.database?.close()
+    this.database = undefined
+  }
+
+  private carryOut(database: Database, batch: StoredBatch<Stored>, refused: Refused): void {
+    const { target, key } = this
+    const { truncate, columns, deletes, upserts } = batch
+    if (truncate) database.exec(`DELETE FROM ${target}`)
+    if (deletes.length > 0) {
+      const same = key.map((column) => `${quoted(column)} = ?`).join(' AND ')
+      this.each(database, `DELETE FROM ${target} WHERE ${same}`, key, deletes, refused)
+    }
+    if (upserts.length > 0) {
+      const changed = columns.filter((column) => !key.includes(column)).map(quoted)
+      const set = changed.map((column) => `${column} = excluded.${column}`).join(', ')
+      const text =
+        `INSERT INTO ${target} (${columns.map(quoted).join(', ')}) VALUES (${columns.map(() => '?').join(', ')}) ` +
+        `ON CONFLICT (${key.map(quoted).join(', ')}) DO ${changed.length === 0 ? 'NOTHING' : `UPDATE SET ${set}`}`
+      this.each(database, text, columns, upserts, refused)
+    }
+  }
+
+  /** A statement for each row: what fails is taken back alone. */
+  private each(
+    database: Database,
+    text: string,
+    columns: readonly string[],
+    rows: readonly (readonly Stored[])[],
+    refused: Refused,
+  ): void {
+    const statement = database.prepare(text)
+    for (const values of rows) {
+      try {
+        statement.run(values as Stored[])
+      } catch (error) {
+        if (!isAboutData(error)) throw error
+        refused(error, rowOf(columns, values))
+      }
+    }
+  }
+
+  private runOf(database: Database, sink: string): string | null | undefined {
+    const found = database.prepare('SELECT run FROM rxjs_python_sinks WHERE sink = ?').pluck().get(sink)
+    return found as string | null | undefined
+  }
+
+  private async transaction<R>(act: (database: Database) => R): Promise<R> {
+    const { signal } = this
+    const attempt = async () => {
+      this.database ??= await openDatabase(this.file, false)
+      const { database } = this
+      // It takes the write lock at once: a lock that is taken later may never be given.
+      return { result: database.transaction(() => act(database)).immediate() }
+    }
+    const done = await retrying(this.backoff, signal, attempt, isPassing)
+    if (done === undefined) throw signal?.reason ?? new Error('aborted')
+    return done.result
+  }
+}
