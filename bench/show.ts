@@ -2,6 +2,7 @@
 import { parseArgs } from 'node:util'
 import { preparePython } from './harness/environment'
 import { packageProblem } from './harness/package'
+import { applications } from './show/applications'
 import { connectors } from './show/connectors'
 import { core } from './show/core'
 import { isolation } from './show/isolation'
@@ -10,7 +11,7 @@ import type { Outcome, Probe, Report, ShowContext } from './show/line'
 import { speed } from './show/speed'
 import { streams } from './show/streams'
 
-const REPORTS: readonly Report[] = [core, isolation, streams, connectors, kafka, speed]
+const REPORTS: readonly Report[] = [core, isolation, streams, connectors, kafka, applications, speed]
 
 const HELP = `npm run show -- ${REPORTS.map(({ name }) => name).join('|')} [options]
 
