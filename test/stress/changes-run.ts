@@ -67,7 +67,7 @@ export async function changesKillRun(options: ChangesKillOptions): Promise<Chang
       })
       const over = ended(child)
       // Some before anything has begun, most while changes come.
-      await Promise.race([over, sleep(random() * startup * 2)])
+      await Promise.race([over, sleep(random() * (startup * 1.5 + 2_000))])
       void running.catch(() => {})
       child.kill('SIGKILL')
       await over
