@@ -4,6 +4,7 @@ import { postgresLog, postgresRows } from './connectors/postgres'
 import { probesOf } from './connectors/probes'
 import { rabbitmq } from './connectors/rabbitmq'
 import { redis } from './connectors/redis'
+import { s3 } from './connectors/s3'
 import type { Report } from './line'
 import { serveProbe } from './serve'
 
@@ -16,6 +17,7 @@ export const connectors: Report = {
     ...probesOf(rabbitmq, BOTH),
     ...probesOf(postgresLog, BOTH),
     ...probesOf(postgresRows, { source: true, sink: false }),
+    ...probesOf(s3, BOTH),
     changesProbe,
     serveProbe,
   ],
