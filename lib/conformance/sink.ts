@@ -220,7 +220,8 @@ const inJob: Check<SinkSubject<unknown>> = async (subject, patience) => {
         sink: await subject.open(),
         checkpoint: { store, every: 5 },
       })
-      await Promise.race([sleep(run < 6 ? 9 * run : 300), job.done])
+      // Longer from run to run, so that an outside that is slow to begin with comes to its end, too.
+      await Promise.race([sleep(run < 6 ? 9 * run : 300 * Math.max(1, run - 10)), job.done])
       await job.cancel()
       await job.done
       if (job.state === 'completed') break

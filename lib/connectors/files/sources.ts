@@ -23,9 +23,11 @@ export function fileSource<T = unknown>(path: string, options: FileOptions<T> = 
     async *read(position = 0, signal) {
       const over = anySignal(signal, own)
       if (over.aborted) return
-      for await (const placed of readPlaced(path, position, reading)) {
-        yield placed as readonly [T, number]
-        if (over.aborted) return
+      for await (const block of readPlaced(path, position, reading)) {
+        for (const placed of block) {
+          yield placed as readonly [T, number]
+          if (over.aborted) return
+        }
       }
     },
   }
@@ -135,10 +137,12 @@ class FolderSource<T> implements Source<T, FolderPosition> {
         current = undefined
         // One item behind, because the last one's position says that the file is done.
         let held: readonly [T, number] | undefined
-        for await (const placed of readPlaced(join(this.folder, name), from, this.reading, name)) {
-          if (over.aborted) return
-          if (held !== undefined) yield [held[0], { done, file: name, at: held[1] }] as const
-          held = placed as readonly [T, number]
+        for await (const block of readPlaced(join(this.folder, name), from, this.reading, name)) {
+          for (const placed of block) {
+            if (over.aborted) return
+            if (held !== undefined) yield [held[0], { done, file: name, at: held[1] }] as const
+            held = placed as readonly [T, number]
+          }
         }
         if (over.aborted) return
         done = [...done, name]

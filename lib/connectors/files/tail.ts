@@ -111,9 +111,12 @@ class Tail {
     this.lastChange = stats.mtimeMs
     if (stats.size < this.at) this.at = 0
     if (stats.size === this.at) return
-    for await (const placed of linesOf(this.blocks(handle, this.at), this.at, this.format, this.reading, !this.ended)) {
-      this.at = placed[1]
-      yield placed
+    const blocks = this.blocks(handle, this.at)
+    for await (const block of linesOf(blocks, this.at, this.format, this.reading, !this.ended)) {
+      for (const placed of block) {
+        this.at = placed[1]
+        yield placed
+      }
     }
   }
 

@@ -71,8 +71,8 @@ export interface Reading {
   readonly deadLetters: DeadLetters<Buffer>
 }
 
-/** What a file has in it from a place on. `name` says what it is, where that is not its path. */
-export function readPlaced(path: string, from: number, reading: Reading, name = path): AsyncGenerator<Placed> {
+/** What a file has in it from a place on, some items at a time. `name` says what it is, where that is not its path. */
+export function readPlaced(path: string, from: number, reading: Reading, name = path): AsyncGenerator<Placed[]> {
   const { options } = reading
   switch (options.format ?? formatOf(name) ?? 'whole') {
     case 'text':
@@ -102,12 +102,14 @@ export async function* linesOf(
   format: 'text' | 'jsonl',
   reading: Reading,
   open = false,
-): AsyncGenerator<Placed> {
+): AsyncGenerator<Placed[]> {
   let position = from
   let rest: Buffer[] = []
   const decode = decoderOf(format, reading)
   for await (const chunk of bytes) {
     let start = 0
+    const found: Placed[] = []
+    let failure: { error: unknown } | undefined
     for (let end = chunk.indexOf(NEWLINE); end >= 0; end = chunk.indexOf(NEWLINE, start)) {
       const tail = chunk.subarray(start, end)
       const line = rest.length === 0 ? tail : Buffer.concat([...rest, tail])
@@ -115,15 +117,23 @@ export async function* linesOf(
       const at = position
       position += line.length + 1
       start = end + 1
-      const value = decode(line, at)
-      if (value !== undefined) yield [value.value, position]
+      try {
+        const value = decode(line, at)
+        if (value !== undefined) found.push([value.value, position])
+      } catch (error) {
+        failure = { error }
+        break
+      }
     }
+    // All of a block together: an item by itself through several generators costs more than reading it.
+    if (found.length > 0) yield found
+    if (failure !== undefined) throw failure.error
     if (start < chunk.length) rest.push(start === 0 ? chunk : chunk.subarray(start))
   }
   if (rest.length === 0 || open) return
   const line = Buffer.concat(rest)
   const value = decode(line, position)
-  if (value !== undefined) yield [value.value, position + line.length]
+  if (value !== undefined) yield [[value.value, position + line.length]]
 }
 
 /** A line as a value; undefined where it is none. */
@@ -145,23 +155,23 @@ function decoderOf(format: 'text' | 'jsonl', { codec, deadLetters }: Reading) {
   }
 }
 
-async function* counted(items: AsyncIterable<unknown>, first: number, from: number): AsyncGenerator<Placed> {
+async function* counted(items: AsyncIterable<unknown>, first: number, from: number): AsyncGenerator<Placed[]> {
   let at = first
-  for await (const item of items) if (++at > from) yield [item, at]
+  for await (const item of items) if (++at > from) yield [[item, at]]
 }
 
-async function* parquetOf(path: string, from: number, options: FormatOptions): AsyncGenerator<Placed> {
+async function* parquetOf(path: string, from: number, options: FormatOptions): AsyncGenerator<Placed[]> {
   const groups = await countRowGroups(path)
   let at = 0
   for (let group = 0; group < groups; group++) {
     for await (const row of readRowGroup(path, group, options.columns, options.compressors)) {
-      if (++at > from) yield [row, at]
+      if (++at > from) yield [[row, at]]
     }
   }
 }
 
 /** The rows of an Arrow IPC file or stream, which is read as a whole. */
-async function* arrowOf(path: string, from: number): AsyncGenerator<Placed> {
+async function* arrowOf(path: string, from: number): AsyncGenerator<Placed[]> {
   const { tableFromIPC } = await loadClient<typeof import('@uwdata/flechette')>('@uwdata/flechette', FLECHETTE)
   const bytes = await readFile(path)
   let rows: ReturnType<typeof tableFromIPC>
@@ -172,14 +182,14 @@ async function* arrowOf(path: string, from: number): AsyncGenerator<Placed> {
       cause: error,
     })
   }
-  for (let at = from; at < rows.numRows; at++) yield [rows.at(at), at + 1]
+  for (let at = from; at < rows.numRows; at++) yield [[rows.at(at), at + 1]]
 }
 
-async function* wholeOf(path: string, from: number, { codec, deadLetters }: Reading): AsyncGenerator<Placed> {
+async function* wholeOf(path: string, from: number, { codec, deadLetters }: Reading): AsyncGenerator<Placed[]> {
   if (from > 0) return
   const bytes = await readFile(path)
   if (codec === undefined) {
-    yield [bytes, 1]
+    yield [[bytes, 1]]
     return
   }
   let value: unknown
@@ -189,5 +199,5 @@ async function* wholeOf(path: string, from: number, { codec, deadLetters }: Read
     deadLetters.add(error, bytes, 0 as never)
     return
   }
-  yield [value, 1]
+  yield [[value, 1]]
 }

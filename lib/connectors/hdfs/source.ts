@@ -100,16 +100,18 @@ class HdfsSource<T> implements ReplaySource<T, HdfsPosition> {
   private async *items(file: HdfsFile, from: number, after: string, over: AbortSignal) {
     const { name, modified } = file
     let held: Placed | undefined
-    for await (const placed of this.placed(file, from, over)) {
-      if (over.aborted) return
-      if (held !== undefined)
-        yield [held[0] as T, { after, file: name, at: held[1], modified } as HdfsPosition] as const
-      held = placed
+    for await (const block of this.placed(file, from, over)) {
+      for (const placed of block) {
+        if (over.aborted) return
+        if (held !== undefined)
+          yield [held[0] as T, { after, file: name, at: held[1], modified } as HdfsPosition] as const
+        held = placed
+      }
     }
     if (held !== undefined && !over.aborted) yield [held[0] as T, { after: name } as HdfsPosition] as const
   }
 
-  private async *placed({ name, length }: HdfsFile, from: number, over: AbortSignal): AsyncGenerator<Placed> {
+  private async *placed({ name, length }: HdfsFile, from: number, over: AbortSignal): AsyncGenerator<Placed[]> {
     const { path } = this.hdfs.options
     const whole = path === '/' ? `/${name}` : `${path}/${name}`
     const format = this.reading.options.format ?? formatOf(name) ?? 'whole'
@@ -140,10 +142,10 @@ class HdfsSource<T> implements ReplaySource<T, HdfsPosition> {
       try {
         const body = await this.hdfs.open(path, at, over)
         try {
-          for await (const placed of linesOf(body, at, format, this.reading)) {
-            at = placed[1]
+          for await (const block of linesOf(body, at, format, this.reading)) {
+            at = block.at(-1)![1]
             backoff.succeeded()
-            yield placed
+            yield block
           }
         } finally {
           body.destroy()

@@ -119,16 +119,18 @@ class S3Source<T> implements ReplaySource<T, S3Position> {
   private async *object(found: Found, from: number, after: string | undefined, over: AbortSignal) {
     const { key, etag } = found
     let held: Placed | undefined
-    for await (const placed of this.placed(found, from, over)) {
-      if (over.aborted) return
-      if (held !== undefined) yield [held[0] as T, { after, key, at: held[1], etag } as S3Position] as const
-      held = placed
+    for await (const block of this.placed(found, from, over)) {
+      for (const placed of block) {
+        if (over.aborted) return
+        if (held !== undefined) yield [held[0] as T, { after, key, at: held[1], etag } as S3Position] as const
+        held = placed
+      }
     }
     if (over.aborted) return
     if (held !== undefined) yield [held[0] as T, { after: key } as S3Position] as const
   }
 
-  private async *placed(found: Found, from: number, over: AbortSignal): AsyncGenerator<Placed> {
+  private async *placed(found: Found, from: number, over: AbortSignal): AsyncGenerator<Placed[]> {
     const format = this.reading.options.format ?? formatOf(found.key) ?? 'whole'
     if (format === 'text' || format === 'jsonl') {
       yield* this.lines(found, from, format, over)
@@ -155,17 +157,17 @@ class S3Source<T> implements ReplaySource<T, S3Position> {
     from: number,
     format: 'text' | 'jsonl',
     over: AbortSignal,
-  ): AsyncGenerator<Placed> {
+  ): AsyncGenerator<Placed[]> {
     const backoff = this.backoff()
     for (let at = from; !over.aborted; ) {
       let body: Readable | undefined
       try {
         body = await this.get(found, at, over)
         if (body === undefined) return
-        for await (const placed of linesOf(body, at, format, this.reading)) {
-          at = placed[1]
+        for await (const block of linesOf(body, at, format, this.reading)) {
+          at = block.at(-1)![1]
           backoff.succeeded()
-          yield placed
+          yield block
         }
         return
       } catch (error) {
