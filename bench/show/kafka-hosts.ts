@@ -36,11 +36,13 @@ function ip(...args: readonly string[]): boolean {
 
 /** Hosts as network namespaces on a bridge, whose address is the broker's; undefined where they cannot be made. */
 function namespaces(): Network | undefined {
-  const made = ip('link', 'add', BRIDGE, 'type', 'bridge')
   const remove = () => {
     for (let number = 1; number <= 3; number++) ip('netns', 'del', `${BRIDGE}${number}`)
     ip('link', 'del', BRIDGE)
   }
+  // What a run that was killed has left.
+  remove()
+  const made = ip('link', 'add', BRIDGE, 'type', 'bridge')
   const ready = made && ip('addr', 'add', `${NET}.1/24`, 'dev', BRIDGE) && ip('link', 'set', BRIDGE, 'up')
   for (let number = 1; ready && number <= 3; number++) {
     const [name, outside, inside] = [`${BRIDGE}${number}`, `${BRIDGE}o${number}`, `${BRIDGE}i${number}`]

@@ -133,6 +133,7 @@ export async function untilCommitted(
 ): Promise<void> {
   const end = Date.now() + patience
   for (;;) {
+    const began = Date.now()
     let found = 0
     try {
       for await (const some of kafka.readBatches(topic)) found += some.length
@@ -141,7 +142,8 @@ export async function untilCommitted(
     }
     if (found >= count) return
     if (Date.now() > end) throw new Error(`${topic} has ${found} of ${count} records after ${patience} ms`)
-    await sleep(1000)
+    // To look takes time that the workers could have.
+    await sleep(Math.max(1000, 3 * (Date.now() - began)))
   }
 }
 
