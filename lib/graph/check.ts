@@ -1,4 +1,5 @@
 import { Checker, closest } from '../checker'
+import { checkDebug } from '../pool/debug'
 import { type KnownAlgorithm, knownAlgorithm } from './algorithms'
 import type { NodeHooks } from './hooks'
 import { FLOW_INPUT, referencesOf } from './inputs'
@@ -21,6 +22,7 @@ const NODE_FIELDS = [
   'retries',
   'spec',
   'cache',
+  'debug',
 ]
 
 /** What nodes may refer to. */
@@ -120,6 +122,7 @@ function planNode(
       `${where}: there is no node '${of}'${near === undefined ? `; there are ${list(names)}` : `; did you mean '${near}'?`}`,
     )
   }
+  if (checkDebug(here, spec.debug) && kindName !== 'algorithm') here.problem("'debug' is for algorithms in Python")
   const algorithm = kindName === 'algorithm' ? algorithmOf(here, spec, known) : undefined
   if (kindName !== 'algorithm' && (spec.algorithmName ?? spec.algorithm) !== undefined) {
     here.problem(`a node of kind '${kindName}' runs no algorithm`)

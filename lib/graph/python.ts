@@ -41,12 +41,14 @@ const CALLS: Readonly<Record<string, Call>> = {
 class AlgorithmRunner {
   private readonly apis = new Map<number, GraphApi>()
   private last = 0
+  /** Of nodes that are debugged. */
+  private readonly nodes = new Map<string, Handler<Request, unknown>>()
   private readonly handler: Handler<Request, unknown>
   private readonly hashes: Handler<PythonSpec, string>
 
   constructor(readonly pool: PythonPool) {
     this.handler = pool.handler<Request, unknown>('rxjs_python._graph:run')
-    this.hashes = pool.handler<PythonSpec, string>('rxjs_python._graph:code')
+    this.hashes = pool.handler<PythonSpec, string>('rxjs_python._graph:code', { debug: false })
     pool.expose(CALLBACK, (token: number, call: string, ...args: unknown[]) => {
       const api = this.apis.get(token)
       if (api === undefined) throw new Error('the task that calls has ended')
@@ -54,15 +56,26 @@ class AlgorithmRunner {
     })
   }
 
-  async run(spec: PythonSpec, args: AlgorithmArgs, api: GraphApi): Promise<unknown> {
+  async run(spec: PythonSpec, args: AlgorithmArgs, api: GraphApi, debug: NodeSpec['debug']): Promise<unknown> {
     const token = ++this.last
     this.apis.set(token, api)
     try {
-      const [result] = await this.handler.call([{ token, spec, args, env: api.env }], { signal: api.signal })
+      const handler = debug ? this.debugged(args.nodeName, debug) : this.handler
+      const [result] = await handler.call([{ token, spec, args, env: api.env }], { signal: api.signal })
       return result
     } finally {
       this.apis.delete(token)
     }
+  }
+
+  /** The handler of a node that is debugged, which stays so from run to run. */
+  private debugged(node: string, debug: NodeSpec['debug']): Handler<Request, unknown> {
+    const key = `${node} ${JSON.stringify(debug)}`
+    const known = this.nodes.get(key)
+    if (known !== undefined) return known
+    const handler = this.pool.handler<Request, unknown>('rxjs_python._graph:run', { debug })
+    this.nodes.set(key, handler)
+    return handler
   }
 
   /** What tells one state of the code from another. */
@@ -83,8 +96,14 @@ function runnerOf(pool: PythonPool): AlgorithmRunner {
   return runner
 }
 
-export function runPython(pool: PythonPool, spec: HandlerSpec, args: AlgorithmArgs, api: GraphApi): Promise<unknown> {
-  return runnerOf(pool).run(specOf(spec, pool), args, api)
+export function runPython(
+  pool: PythonPool,
+  spec: HandlerSpec,
+  args: AlgorithmArgs,
+  api: GraphApi,
+  debug?: NodeSpec['debug'],
+): Promise<unknown> {
+  return runnerOf(pool).run(specOf(spec, pool), args, api, debug)
 }
 
 export function codeOfPython(pool: PythonPool, spec: HandlerSpec): Promise<string> {

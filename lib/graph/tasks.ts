@@ -45,7 +45,7 @@ async function attemptTask(
     signal.throwIfAborted()
     if (kind !== undefined) return kind.run(task)
     if (algorithm!.start !== undefined) return algorithm!.start(args, task.api)
-    return runPython(await catalog.poolOf(algorithm!), algorithm!.python!.spec, args, task.api)
+    return runPython(await catalog.poolOf(algorithm!), algorithm!.python!.spec, args, task.api, node.debug)
   })
 }
 

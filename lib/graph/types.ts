@@ -1,4 +1,5 @@
 import type { Observable } from 'rxjs'
+import type { Debuggable } from '../pool/debug'
 import type { HandlerSpec } from '../pool/handler-types'
 import type { PythonPool } from '../pool/pool'
 import type { GraphApi } from './api'
@@ -68,6 +69,8 @@ export interface NodeSpec {
   spec?: unknown
   /** False: its results are neither stored nor taken from the store. */
   cache?: boolean
+  /** Of an algorithm in Python: it waits for a debugger, or `'local'`: for a process of your own that serves it; see docs/debugging.md. */
+  debug?: Debuggable['debug']
   /** What hooks make of it. */
   [extra: string]: unknown
 }

@@ -96,6 +96,10 @@ class _LocalHost(Host):
     def _load(self, spec: dict[str, Any], sources: list[str]) -> tuple[Any, str]:
         if self._function is not None and spec == self._spec:
             name = getattr(self._function, "__qualname__", type(self._function).__name__)
+            if spec.get("module") == "rxjs_python._graph":  # an algorithm, start(args, api)
+                from . import _graph
+
+                return _graph.running(self._function), name
             return self._function, name
         return super()._load(spec, sources)
 

@@ -4,6 +4,7 @@ import { once } from 'node:events'
 import { existsSync, statSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { from, lastValueFrom, toArray } from 'rxjs'
+import { pipeline } from '../../lib/graph'
 import { type LocalProcessInfo, mapPython, type PythonPool } from '../../lib/index'
 import { HANDLERS, openPool } from '../fixtures/modes'
 import { temporaryFolder } from '../fixtures/temporary'
@@ -87,6 +88,44 @@ def handle(batch):
     assert.deepEqual(await result, [200, 300])
     await assert.rejects(served.call([0]), { pythonType: 'ValueError', pythonMessage: 'none of these' })
     await assert.rejects(served.call([1], { signal: AbortSignal.abort() }), { code: 'ERR_ABORTED' })
+  })
+
+  it('may be the algorithm of one node, while the rest of the pipeline runs as it is', async () => {
+    const algorithm = (python: string) => ({ python })
+    const doubled = pipeline({
+      name: 'doubled',
+      pool,
+      nodes: [
+        { nodeName: 'red', algorithm: algorithm('def start(args, api):\n    return args["flowInput"] + 1') },
+        {
+          nodeName: 'yellow',
+          algorithm: algorithm('def start(args, api):\n    raise ValueError("is not asked")'),
+          input: ['@red'],
+          debug: 'local',
+        },
+        { nodeName: 'out', kind: 'output', input: ['@yellow'] },
+      ],
+      algorithms: { inner: (args) => [...args.input, 'inner'] },
+    })
+    const running = doubled.run({ flowInput: 1 })
+    const { socket } = await stateOf(pool, 'waiting')
+    program(
+      pool,
+      `
+import os
+from rxjs_python.serve import Algorunner
+def start(args, hkubeapi):
+    assert os.environ['ALGO_METRICS_DIR'].endswith('yellow')
+    return hkubeapi.start_algorithm("inner", args["input"], includeResult=True)
+Algorunner.Debug(${JSON.stringify(socket)}, start)`,
+    )
+    assert.deepEqual((await running).output, [[2, 'inner']])
+    assert.throws(
+      () => pipeline({ name: 'p', nodes: [{ nodeName: 'a', algorithm: () => 1, debug: 'yes' as 'local' }] }),
+      {
+        code: 'ERR_OPTION',
+      },
+    )
   })
 
   it('may wait at a path of its own, which must not be taken', async () => {
