@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { needKafka } from '../../test/services/servers/kafka'
 import { chartOf, measure, post } from './batching'
 import { demo as kafkaDemo } from './kafka'
 import { startService } from './service'
@@ -26,7 +27,8 @@ describe('example 2: salaries', () => {
     assert.match(chart, /^<svg [\s\S]*Effect of batching on throughput[\s\S]*REST, one by one[\s\S]*<\/svg>\n$/)
   })
 
-  it('goes from Kafka to Kafka, each person once, also when a worker comes while it runs', async () => {
+  it('goes from Kafka to Kafka, each person once, also when a worker comes while it runs', async function () {
+    needKafka(this)
     const { answers, expected, workers } = await kafkaDemo(['4000'], () => {})
     assert.equal(answers.length, 4000)
     const byId = [...answers].sort((a, b) => a.id - b.id)

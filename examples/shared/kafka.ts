@@ -1,8 +1,12 @@
-import { type EmbeddedKafka, EmbeddedKafka as Kafka } from '../../lib/testing'
+import type { EmbeddedKafka } from '../../lib/testing'
+import { startKafka } from '../../test/services/servers/kafka'
+import { install } from '../../test/services/services'
 
 /** Runs `use` beside a real broker with these topics, four partitions each, which goes with it. */
 export async function withBroker<T>(topics: readonly string[], use: (kafka: EmbeddedKafka) => Promise<T>): Promise<T> {
-  const kafka = await Kafka.start()
+  const [problem] = install(['kafka', 'kafka-client'])
+  if (problem !== undefined) throw new Error(`a broker and its client are needed: ${problem}`)
+  const kafka = await startKafka()
   try {
     await kafka.createTopics(...topics.map((topic) => ({ topic, partitions: 4 })))
     return await use(kafka)
