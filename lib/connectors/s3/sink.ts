@@ -54,8 +54,9 @@ class S3Store implements EpochStore<Upload> {
     const { prefix } = this.bucket.options
     const names: string[] = []
     for (let token: string | undefined, more = true; more; ) {
-      const page = await this.send('listing', (sdk, Bucket) => {
-        return new sdk.ListObjectsV2Command({ Bucket, Prefix: `${prefix}part-`, ContinuationToken: token })
+      const page = await this.send('ListObjectsV2Command', 'listing', {
+        Prefix: `${prefix}part-`,
+        ContinuationToken: token,
       })
       for (const { Key } of page.Contents ?? []) if (Key !== undefined) names.push(Key.slice(prefix.length))
       token = page.NextContinuationToken
@@ -67,14 +68,15 @@ class S3Store implements EpochStore<Upload> {
   async stage(name: string, content: string | Uint8Array): Promise<Upload> {
     const bytes = typeof content === 'string' ? Buffer.from(content) : content
     const Key = this.keyOf(name)
-    const begun = await this.send(`writing ${Key}`, (sdk, Bucket) => {
-      return new sdk.CreateMultipartUploadCommand({ Bucket, Key })
-    })
+    const begun = await this.send('CreateMultipartUploadCommand', `writing ${Key}`, { Key })
     const upload: Upload = { name, id: begun.UploadId!, parts: [] }
     for (let at = 0, number = 1; at < bytes.length || number === 1; at += this.partBytes, number++) {
       const Body = bytes.subarray(at, at + this.partBytes)
-      const part = await this.send(`writing ${Key}`, (sdk, Bucket) => {
-        return new sdk.UploadPartCommand({ Bucket, Key, UploadId: upload.id, PartNumber: number, Body })
+      const part = await this.send('UploadPartCommand', `writing ${Key}`, {
+        Key,
+        UploadId: upload.id,
+        PartNumber: number,
+        Body,
       })
       upload.parts.push({ number, etag: part.ETag! })
     }
@@ -86,35 +88,36 @@ class S3Store implements EpochStore<Upload> {
       const Key = this.keyOf(name)
       const Parts = parts.map(({ number, etag }) => ({ PartNumber: number, ETag: etag }))
       try {
-        await this.send(`completing ${Key}`, (sdk, Bucket) => {
-          return new sdk.CompleteMultipartUploadCommand({ Bucket, Key, UploadId: id, MultipartUpload: { Parts } })
+        await this.send('CompleteMultipartUploadCommand', `completing ${Key}`, {
+          Key,
+          UploadId: id,
+          MultipartUpload: { Parts },
         })
       } catch (error) {
         // Completed before the process was killed, or before the answer was lost: then the object is there.
         if (!isName(error, 'NoSuchUpload')) throw error
-        await this.send(`completing ${Key}`, (sdk, Bucket) => new sdk.HeadObjectCommand({ Bucket, Key }))
+        await this.send('HeadObjectCommand', `completing ${Key}`, { Key })
       }
     }
   }
 
   async remove(name: string): Promise<void> {
     const Key = this.keyOf(name)
-    await this.send(`removing ${Key}`, (sdk, Bucket) => new sdk.DeleteObjectCommand({ Bucket, Key }))
+    await this.send('DeleteObjectCommand', `removing ${Key}`, { Key })
   }
 
   async discard(isOurs: (name: string) => boolean): Promise<void> {
     const { prefix } = this.bucket.options
     for (let after: { KeyMarker?: string; UploadIdMarker?: string } | undefined = {}; after !== undefined; ) {
       const markers: { KeyMarker?: string; UploadIdMarker?: string } = after
-      const page = await this.send('listing uploads', (sdk, Bucket) => {
-        return new sdk.ListMultipartUploadsCommand({ Bucket, Prefix: `${prefix}part-`, ...markers })
+      const page = await this.send('ListMultipartUploadsCommand', 'listing uploads', {
+        Prefix: `${prefix}part-`,
+        ...markers,
       })
       for (const { Key, UploadId } of page.Uploads ?? []) {
         if (Key === undefined || !isOurs(Key.slice(prefix.length))) continue
         try {
-          await this.send(`giving up ${Key}`, (sdk, Bucket) => {
-            return new sdk.AbortMultipartUploadCommand({ Bucket, Key, UploadId })
-          })
+          await this.send('AbortMultipartUploadCommand', `giving up ${Key}`, { Key, UploadId })
         } catch (error) {
           if (!isName(error, 'NoSuchUpload')) throw error
         }
@@ -132,15 +135,13 @@ class S3Store implements EpochStore<Upload> {
   }
 
   /** Sends a command; again where the service could not be reached. */
-  private async send<K extends CommandName>(
-    what: string,
-    make: (sdk: Sdk, bucket: string) => InstanceType<Sdk[K]>,
-  ): Promise<OutputOf<K>> {
+  private async send<K extends CommandName>(name: K, what: string, input: object): Promise<Outputs[K]> {
     const { bucket, retry, secrets } = this.bucket.options
     const backoff = new Backoff(`s3: ${what} in ${bucket}`, retry, secrets)
     const attempt = async () => {
       const { sdk, client } = await this.bucket.use()
-      return (await client.send(make(sdk, bucket) as never, { abortSignal: this.over })) as OutputOf<K>
+      const Command = sdk[name] as unknown as new (input: object) => never
+      return (await client.send(new Command({ Bucket: bucket, ...input }), { abortSignal: this.over })) as Outputs[K]
     }
     try {
       const answer = await retrying(backoff, this.over, attempt, worthwhile)
@@ -152,8 +153,6 @@ class S3Store implements EpochStore<Upload> {
     }
   }
 }
-
-type Sdk = typeof import('@aws-sdk/client-s3')
 
 interface Outputs {
   ListObjectsV2Command: import('@aws-sdk/client-s3').ListObjectsV2CommandOutput
@@ -167,7 +166,6 @@ interface Outputs {
 }
 
 type CommandName = keyof Outputs
-type OutputOf<K extends CommandName> = Outputs[K]
 
 /** What the service said, behind our own error. */
 function isName(error: unknown, name: string): boolean {
