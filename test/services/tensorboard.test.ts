@@ -8,40 +8,7 @@ import { metricsOf } from '../../lib/graph/metrics'
 import { PythonPool } from '../../lib/index'
 import { basePython, pythonWith } from '../fixtures/python'
 import { temporaryFolder } from '../fixtures/temporary'
-
-/** The documentation's text, as it is written, in an algorithm whose `tf` is TensorBoard's own format without TensorFlow. */
-const TRAIN = `
-import os
-from types import SimpleNamespace
-from tensorboardX import SummaryWriter
-
-class TensorBoard:
-    def __init__(self, log_dir, histogram_freq):
-        self.writer = SummaryWriter(log_dir)
-
-class Model:
-    def fit(self, x, y, epochs, validation_data, callbacks):
-        for epoch in range(epochs):
-            callbacks[0].writer.add_scalar("loss", 1 / (1 + epoch), epoch)
-        callbacks[0].writer.close()
-
-tf = SimpleNamespace(keras=SimpleNamespace(callbacks=SimpleNamespace(TensorBoard=TensorBoard)))
-model = Model()
-x_train, y_train, x_test, y_test = [1], [1], [1], [1]
-
-def start(args, hkubeapi):
-    log_dir = os.environ['ALGO_METRICS_DIR']
-    tensorboard_callback = tf.keras.callbacks.TensorBoard(log_dir=log_dir, histogram_freq=1)
-    model.fit(x=x_train,
-                  y=y_train,
-                  epochs=5,
-                  validation_data=(x_test, y_test),
-                  callbacks=[tensorboard_callback])
-    if args["input"] == ["nested"]:
-        inner = hkubeapi.start_algorithm("train", [], includeResult=True)
-        assert inner != os.environ["ALGO_METRICS_DIR"] == os.getenv("ALGO_METRICS_DIR") == log_dir
-    return log_dir
-`
+import { TRAIN } from '../fixtures/tuner'
 
 function cli(...args: string[]) {
   const bin = join(__dirname, '..', '..', 'lib', 'cli', 'bin.ts')

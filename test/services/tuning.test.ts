@@ -9,34 +9,7 @@ import { PythonPool } from '../../lib/index'
 import { type Trial, tune } from '../../lib/tuning'
 import { pythonWith } from '../fixtures/python'
 import { temporaryFolder } from '../fixtures/temporary'
-
-/** As the documentation has them, the second one with its bracket too many. */
-const UNIFORM = `{
-"kind": "hyperparamsTuner",
-"nodeName": "optimizerNode",
-"spec": {
-"numberOfTrials": 9,
-"objectivePipeline": "Green",
-"hyperParams": [
-{
-"suggest": "uniform",
-"name": "x",
-"low": -10,
-"high": 10
-}
-]
-}
-}`
-const GRID = `{
-"kind": "hyperparamsTuner",
-"nodeName": "optimizerNode",
-"spec": {
-"numberOfTrials": 100,
-"objectivePipeline": "Green",
-"sampler": { "name": "Grid" ,"search_space": { "x": [1,2], "y" :[3,5] } },
-]
-}
-}`
+import { GRID, UNIFORM } from '../fixtures/tuner'
 
 // biome-ignore lint/suspicious/noExplicitAny: flowInput is what the test gives
 type Args = { input: any[] }
