@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict'
+import fc from 'fast-check'
 import { type NodeError, PythonError } from '../../lib'
-import { type GraphOptions, graph, type RunningGraph } from '../../lib/graph'
+import { type GraphOptions, graph, pipeline, type RunningGraph } from '../../lib/graph'
+import { compareStream, streamCase } from '../fixtures/graph/random'
 import { inEachMode, withPool } from '../fixtures/modes'
 import { testPython } from '../fixtures/python'
 
@@ -70,6 +72,14 @@ inEachMode('streaming graphs in Python', (test) => {
 })
 
 withPool('streaming graphs with state in Python', (test) => {
+  it('random graphs with nodes in both languages give what a naive reference does', () =>
+    fc.assert(
+      fc.asyncProperty(streamCase, async (one) =>
+        assert.equal(await compareStream({ graph, pipeline }, one, test.pool), undefined),
+      ),
+      { numRuns: 20 },
+    ))
+
   it('the documentation: start, onMessage(msg, origin), sendMessage(msg, flowName)', async () => {
     const { found, metrics } = await collect({
       name: 'tweets',
