@@ -5,13 +5,14 @@ import { packageProblem } from './harness/package'
 import { applications } from './show/applications'
 import { connectors } from './show/connectors'
 import { core } from './show/core'
+import { graph } from './show/graph'
 import { isolation } from './show/isolation'
 import { kafka } from './show/kafka'
 import type { Outcome, Probe, Report, ShowContext } from './show/line'
 import { speed } from './show/speed'
 import { streams } from './show/streams'
 
-const REPORTS: readonly Report[] = [core, isolation, streams, connectors, kafka, applications, speed]
+const REPORTS: readonly Report[] = [core, isolation, streams, connectors, kafka, graph, applications, speed]
 
 const HELP = `npm run show -- ${REPORTS.map(({ name }) => name).join('|')} [options]
 
