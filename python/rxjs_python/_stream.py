@@ -41,21 +41,21 @@ _here = _Here()
 
 
 class StatelessApi:
-    """What a stateless algorithm is given besides its arguments, for one message."""
+    """What stateless algorithms are given besides their arguments, while they are called."""
 
-    __slots__ = ("_flow", "_group", "_node", "_queue", "_sent")
+    __slots__ = ("_group", "_queue", "_sent", "flow", "node")
 
-    def __init__(self, group: Group, node: int, flow: int, queue: list[Message], sent: list[Any]):
+    def __init__(self, group: Group, queue: list[Message], sent: list[Any]) -> None:
         self._group = group
-        self._node = node
-        self._flow = flow
         self._queue = queue
         self._sent = sent
+        self.node = 0
+        self.flow = 0
 
     def sendMessage(self, msg: Any, flowName: str | None = None) -> None:
         """Sends a message on, along the flow that the one at hand came by or along another."""
-        flow = self._flow if flowName is None else self._group.flow_number(flowName)
-        self._group.emit(self._node, flow, msg, self._queue, self._sent)
+        flow = self.flow if flowName is None else self._group.flow_number(flowName)
+        self._group.emit(self.node, flow, msg, self._queue, self._sent)
 
 
 class StatefulApi:
@@ -199,17 +199,26 @@ class Group:
             return sent
         # The list grows while it is gone through: by what the nodes send each other.
         queue: list[Message] = [(number, origin, flow, value)]
-        nodes, names = self.nodes, self.names
+        nodes, names, routes = self.nodes, self.names, self.routes
+        api = StatelessApi(self, queue, sent)
         for number, origin, flow, value in queue:
             node = nodes[number]
             try:
                 if node.api is not None:
                     self._deliver(node, origin, flow, value, queue, sent)
                     continue
+                api.node, api.flow = number, flow
                 args = {**node.base, "streamInput": {"message": value, "origin": names[origin]}}
-                result = node.start(args, StatelessApi(self, number, flow, queue, sent))
-                if result is not None:
-                    self.emit(number, flow, result, queue, sent)
+                result = node.start(args, api)
+                if result is None:
+                    continue
+                # As emit() does: for most messages a call of it would be all there is to do.
+                inside, beyond = routes[flow][number]
+                for target in inside:
+                    nodes[target].received += 1
+                    queue.append((target, number, flow, result))
+                if beyond:
+                    sent += (number, flow, result)
             except Exception as error:
                 sent += (FAILED, number, describe_error(error))
         return sent
