@@ -16,6 +16,18 @@ export interface Run {
   only?: (files: string[]) => Run
 }
 
+/** Runs all test files that match, in one process; `timeout` is milliseconds for each test. */
+export function mochaRun(title: string, spec: readonly string[], timeout: number, root: string): Run {
+  const program = join(root, 'node_modules', 'mocha', 'bin', 'mocha.js')
+  const reporter = join(root, 'scripts', 'mocha-totals.cjs')
+  return {
+    title,
+    command: process.execPath,
+    args: [program, '--timeout', String(timeout), '--reporter', reporter, ...spec],
+    only: (files) => mochaRun(title, files, timeout, root),
+  }
+}
+
 export interface FailedTest {
   /** Absent where the failure belongs to no file. */
   file?: string
@@ -26,6 +38,8 @@ export interface FailedTest {
 export interface Totals {
   passes: number
   failures: number
+  /** Tests that say themselves that they cannot run here. */
+  pending?: number
   failed: FailedTest[]
 }
 
@@ -41,10 +55,15 @@ const MOST_MINUTES = 40
 
 /**
  * Runs all of `runs`, `lanes` at a time, and returns their figures. Tests that mind the time may fail for no reason but
- * what runs beside them, so that with more than one lane a file with a failed test runs again alone: its second figures
+ * what runs beside them, so that with more than one lane, or with `repeat`, a file with a failed test runs again alone: its second figures
  * are those that count, and the first failure is printed.
  */
-export async function runAll(runs: readonly Run[], lanes: number, cwd: string): Promise<Totals> {
+export async function runAll(
+  runs: readonly Run[],
+  lanes: number,
+  cwd: string,
+  { repeat = lanes > 1 }: { repeat?: boolean } = {},
+): Promise<Totals> {
   const waiting = [...runs]
   const outcomes: Outcome[] = []
   const lane = async () => {
@@ -55,9 +74,10 @@ export async function runAll(runs: readonly Run[], lanes: number, cwd: string): 
 
   const sum: Totals = { passes: 0, failures: 0, failed: [] }
   for (const outcome of outcomes) {
-    const { passes, failures, failed } = lanes > 1 ? await again(outcome, cwd) : outcome.totals
+    const { passes, failures, pending = 0, failed } = repeat ? await again(outcome, cwd) : outcome.totals
     sum.passes += passes
     sum.failures += failures
+    sum.pending = (sum.pending ?? 0) + pending
     sum.failed.push(...failed)
   }
   return sum
@@ -132,6 +152,7 @@ async function again({ run, totals, whole }: Outcome, cwd: string): Promise<Tota
     if (!still.has(title)) console.log(`UNSTEADY (failed beside others, passed alone): ${title}: ${message}`)
   }
   return {
+    ...totals,
     passes: totals.passes + Math.max(totals.failures - second.totals.failures, 0),
     failures: second.totals.failures,
     failed: second.totals.failed,

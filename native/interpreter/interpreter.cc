@@ -263,12 +263,14 @@ void Interpreter::fail(const Call& call, Py_ssize_t item) {
 // A batch that is asked to stop meanwhile stops afterwards. Compiled modules such as numpy's cannot
 // be imported a second time in one process once their first import was broken off.
 bool Interpreter::load(const HandlerDefinition& definition) {
-  stack_.back().loading = true;
+  // A visitor looks for the handler before its call is on the stack, where an interrupt finds it.
+  const bool found = !stack_.empty();
+  if (found) stack_.back().loading = true;
   if (loading_ != nullptr) loading_->store(true);
   const std::u16string& request = definition.request;
   PyRef opened(api_, call_control({request.data(), request.size(), false}));
   if (loading_ != nullptr) loading_->store(false);
-  stack_.back().loading = false;
+  if (found) stack_.back().loading = false;
   if (!opened || !interrupt_requested()) return static_cast<bool>(opened);
   api_.PyErr_SetString(runtime_.interrupted_type(), "the call was asked to stop");
   return false;
