@@ -1,7 +1,7 @@
 /** Ways to get servers onto a machine. Each does nothing where the server is there already. */
 import { spawnSync } from 'node:child_process'
-import { existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { existsSync, lstatSync, mkdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
 
 /** What is installed into the project lies here, not under version control. */
 export const cache = join(__dirname, '..', '..', '.cache', 'services')
@@ -74,6 +74,38 @@ export function golang(name: string, module: string, binary: string): Installati
   }
 }
 
+/**
+ * A client that is compiled where it is installed, as `.cache/services/NAME` with a link in `node_modules`: minutes that
+ * `npm install` need not take, and `npm install` takes nothing but the link away again. `binary` is a path in the package.
+ */
+export function compiled(name: string, client: string, range: string, binary: string, env = {}): Installation {
+  const folder = join(cache, name)
+  const built = join(folder, 'node_modules', client)
+  const link = join(__dirname, '..', '..', 'node_modules', client)
+  return {
+    name,
+    installed: () => existsSync(join(link, binary)),
+    install() {
+      if (!existsSync(join(built, binary))) {
+        if (run('make', ['--version'], true) !== 0) throw new Unavailable('it takes a C++ compiler')
+        rmSync(folder, { recursive: true, force: true })
+        mkdirSync(folder, { recursive: true })
+        writeFileSync(join(folder, 'package.json'), JSON.stringify({ name, private: true }))
+        // Two compilers at a time, and not as many as there are files.
+        const settings = { MAKEFLAGS: '-j2', JOBS: '2', ...env }
+        try {
+          demand('npm', ['install', '--no-audit', '--no-fund', `${client}@${range}`], settings, folder)
+        } catch (error) {
+          throw new Unavailable(`${client} does not compile: ${(error as Error).message.slice(-500)}`)
+        }
+      }
+      mkdirSync(dirname(link), { recursive: true })
+      if (lstatSync(link, { throwIfNoEntry: false }) !== undefined) rmSync(link, { recursive: true })
+      symlinkSync(built, link)
+    },
+  }
+}
+
 /** Debian starts what it installs; a policy says no, as long as we install. */
 function withoutStarting(act: () => void): void {
   const policy = '/usr/sbin/policy-rc.d'
@@ -96,8 +128,9 @@ function pom(coordinates: readonly string[]): string {
 <dependencies>${dependencies.join('\n')}</dependencies></project>\n`
 }
 
-function demand(program: string, args: readonly string[], env: Record<string, string> = {}): void {
+function demand(program: string, args: readonly string[], env: Record<string, string> = {}, cwd?: string): void {
   const result = spawnSync(program, args, {
+    cwd,
     encoding: 'utf8',
     env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive', ...env },
     maxBuffer: 1 << 26,

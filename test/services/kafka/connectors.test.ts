@@ -54,7 +54,7 @@ describe('Kafka connectors on a broker', function () {
   })
   after(async () => {
     await kafka?.stop()
-    rmSync(folder, { recursive: true, force: true })
+    if (folder !== undefined) rmSync(folder, { recursive: true, force: true })
   })
 
   const fresh = (what: string) => `${what}-${++number}`

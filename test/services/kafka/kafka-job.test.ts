@@ -28,7 +28,7 @@ describe('a Kafka job with state and Python', function () {
   after(async () => {
     await Promise.all(workers.map((worker) => worker.kill()))
     await kafka?.stop()
-    rmSync(folder, { recursive: true, force: true })
+    if (folder !== undefined) rmSync(folder, { recursive: true, force: true })
   })
 
   function start(number: number, more: Partial<WorkerOptions> = {}): Worker {

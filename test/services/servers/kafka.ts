@@ -1,14 +1,13 @@
 import { spawnSync } from 'node:child_process'
-import { existsSync, lstatSync, mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
-import { dirname, join } from 'node:path'
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
 import { ensureJars } from '../../../lib/testing/broker'
 import { EmbeddedKafka, type EmbeddedKafkaOptions } from '../../../lib/testing/embeddedKafka'
-import { type Installation, Unavailable } from '../installing'
+import { compiled, type Installation, Unavailable } from '../installing'
 
 const root = join(__dirname, '..', '..', '..')
 const cache = join(root, '.cache', 'services')
 const jars = join(cache, 'kafka')
-const CLIENT = '@confluentinc/kafka-javascript'
 
 const broker: Installation = {
   name: 'kafka',
@@ -29,32 +28,14 @@ const broker: Installation = {
   },
 }
 
-/** Its own installation fetches a binary from elsewhere, so it is not among the dependencies: here it is compiled, once. */
-const client: Installation = {
-  name: 'kafka-client',
-  installed: () => existsSync(join(root, 'node_modules', CLIENT, 'package.json')),
-  install() {
-    const folder = join(cache, 'kafka-client')
-    const built = join(folder, 'node_modules', CLIENT)
-    if (!existsSync(join(built, 'build', 'Release', 'confluent-kafka-javascript.node'))) {
-      if (spawnSync('make', ['--version'], { stdio: 'ignore' }).status !== 0)
-        throw new Unavailable('it takes a C++ compiler')
-      mkdirSync(folder, { recursive: true })
-      writeFileSync(join(folder, 'package.json'), JSON.stringify({ name: 'kafka-client', private: true }))
-      const { status, stdout, stderr } = spawnSync('npm', ['install', '--no-audit', '--no-fund', `${CLIENT}@^1.10.0`], {
-        cwd: folder,
-        encoding: 'utf8',
-        env: { ...process.env, CKJS_LINKING: 'dynamic' },
-      })
-      // Mostly the headers of OpenSSL are missing.
-      if (status !== 0) throw new Unavailable(`the client does not compile: ${`${stdout}${stderr}`.slice(-500)}`)
-    }
-    const link = join(root, 'node_modules', CLIENT)
-    mkdirSync(dirname(link), { recursive: true })
-    if (lstatSync(link, { throwIfNoEntry: false }) !== undefined) rmSync(link, { recursive: true })
-    symlinkSync(built, link)
-  },
-}
+/** What it does when it is installed otherwise is to fetch a binary from elsewhere. Mostly the headers of OpenSSL are missing. */
+const client = compiled(
+  'kafka-client',
+  '@confluentinc/kafka-javascript',
+  '^1.10.0',
+  'build/Release/confluent-kafka-javascript.node',
+  { CKJS_LINKING: 'dynamic' },
+)
 
 export const installation: readonly Installation[] = [broker, client]
 
