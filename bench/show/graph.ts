@@ -14,6 +14,7 @@ import { comparePipeline, compareStream, pipelineCase, streamCase } from '../../
 import { packageFolder } from '../harness/paths'
 import { median } from '../harness/stats'
 import type { Probe, Report, ShowContext } from './line'
+import { tunerProbes } from './tuner'
 
 /** The package as users get it. */
 function load() {
@@ -254,5 +255,5 @@ const randomProbe: Probe = {
 
 export const graph: Report = {
   name: 'graph',
-  probes: [documentProbe, handOverProbe, fromProbe, burstProbe, randomProbe],
+  probes: [documentProbe, ...tunerProbes, handOverProbe, fromProbe, burstProbe, randomProbe],
 }

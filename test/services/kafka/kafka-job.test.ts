@@ -13,7 +13,7 @@ const RECORDS = 20_000
 const KEYS = 100
 
 describe('a Kafka job with state and Python', function () {
-  this.timeout(170_000)
+  this.timeout(400_000)
   let kafka: EmbeddedKafka
   let python: string
   let folder: string
