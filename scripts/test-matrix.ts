@@ -101,6 +101,12 @@ function fetchNode(): string {
   )
 }
 
+/**
+ * One process runs all integration tests of a Python, so that its private copies come to hold what any of them imports:
+ * more static TLS than glibc keeps free where it is not told.
+ */
+const GLIBC_TUNABLES = 'glibc.rtld.nns=16:glibc.rtld.optional_static_tls=65536'
+
 interface Mocha {
   python: PythonInfo
   /** Default: this one. */
@@ -117,7 +123,7 @@ function mocha(title: string, options: Mocha): Run {
     title,
     command: node,
     args: [script, '--reporter', totalsReporter, ...spec],
-    env: { RXJS_PYTHON_TEST_PYTHON: python.executable, RXJS_PYTHON_TEST_REPORTER: reporter },
+    env: { GLIBC_TUNABLES, RXJS_PYTHON_TEST_PYTHON: python.executable, RXJS_PYTHON_TEST_REPORTER: reporter },
     only: (files) => mocha(title, { ...options, spec: files }),
   }
 }

@@ -289,16 +289,28 @@ void CallQueue::poke(int index) {
 
 CallQueue::Running CallQueue::find_running(int32_t id) const {
   std::lock_guard<std::mutex> lock(mutex_);
-  return locate(id);
+  return waits(id) ? Running{} : locate(id);
 }
 
+// A call's result is posted before the call ends, and its id may stand for another by then: the
+// newest is the one that is meant.
 CallQueue::Running CallQueue::locate(int32_t id) const {
+  Running newest;
   for (size_t i = 0; i < seats_.size(); i++) {
     for (const Call* call : seats_[i]->running) {
-      if (call->id == id) return {static_cast<int>(i), call->ticket, call->handler};
+      if (call->id != id || call->ticket <= newest.ticket) continue;
+      newest = {static_cast<int>(i), call->ticket, call->handler};
     }
   }
-  return {};
+  return newest;
+}
+
+bool CallQueue::waits(int32_t id) const {
+  auto has = [id](const std::deque<Call*>& queue) {
+    return std::any_of(queue.begin(), queue.end(), [id](Call* call) { return call->id == id; });
+  };
+  return has(common_) || has(urgent_) ||
+         std::any_of(seats_.begin(), seats_.end(), [&](auto& seat) { return has(seat->own); });
 }
 
 CallQueue::Cancelled CallQueue::cancel(int32_t id, int* running_seat, uint64_t* ticket) {
@@ -363,12 +375,12 @@ std::vector<int32_t> CallQueue::held_with(int32_t id) const {
 
 int64_t CallQueue::runs_for(int32_t id) const {
   std::lock_guard<std::mutex> lock(mutex_);
-  for (auto& seat : seats_) {
-    for (const Call* call : seat->running) {
-      if (call->id == id) return runs(*seat, *call) ? now() - call->began : -1;
-    }
-  }
-  return -1;
+  Running found = waits(id) ? Running{} : locate(id);
+  if (found.seat < 0) return -1;
+  Seat& seat = *seats_[static_cast<size_t>(found.seat)];
+  auto is_it = [&](const Call* call) { return call->ticket == found.ticket; };
+  const Call* call = *std::find_if(seat.running.begin(), seat.running.end(), is_it);
+  return runs(seat, *call) ? now() - call->began : -1;
 }
 
 std::vector<uint64_t> CallQueue::running(int seat) const {

@@ -143,6 +143,7 @@ class CallQueue {
   Seat& serving(int index) { return *seats_[static_cast<size_t>(resolved(index))]; }
   int resolved(int index) const;
   Running locate(int32_t id) const;
+  bool waits(int32_t id) const;
   static int64_t now();
   static bool is_batch(const Call& call) {
     return call.kind == CallKind::kText || call.kind == CallKind::kBinary;

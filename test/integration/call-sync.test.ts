@@ -111,6 +111,16 @@ inEachMode(
       assert.deepEqual([error[0], error[2]], ['SyncCallError', 'ERR_SYNC_CALL'])
     })
 
+    // A number is used again as soon as its result is here, and its last call may not have ended by then.
+    it('knows its own callbacks, however fast calls follow each other', () => {
+      const failure = handler('calling:failure')
+      for (let i = 0; i < 2000; i++) {
+        assert.deepEqual(handler('flow:double').callSync([i], HERE), [2 * i])
+        const [[name]] = failure.callSync([['late', [1]]], HERE) as [string[]]
+        assert.equal(name, 'CallbackError')
+      }
+    })
+
     it('does not wait behind a call that waits for a callback, and leaves it its answer', async () => {
       const asking = Array.from({ length: test.mode.size }, () => handler('calling:call').call([['gate', []]]))
       while (gates.length < test.mode.size) await pause(2)

@@ -312,6 +312,33 @@ void test_feed() {
   for (const auto& seat : seats) CHECK(seat->fed == kTurns);
 }
 
+Envelope* envelope_of(int32_t id) {
+  auto* envelope = new Envelope;
+  envelope->calls.resize(1);
+  envelope->calls[0].id = id;
+  return envelope;
+}
+
+// A call whose result has been posted may not have ended yet when the next one has its number.
+void test_numbers_again() {
+  constexpr int32_t kId = 7;
+  CallQueue queue;
+  for (int i = 0; i < 2; i++) queue.open_seat(queue.add_seat());
+  queue.push(envelope_of(kId));
+  Call* old = queue.next(0, nullptr);
+  queue.push(envelope_of(kId));
+  CHECK(queue.find_running(kId).seat == -1 && queue.runs_for(kId) == -1);
+  Call* call = queue.next(1, nullptr);
+  int seat = -1;
+  uint64_t ticket = 0;
+  CHECK(queue.find_running(kId).seat == 1 && queue.runs_for(kId) >= 0);
+  CHECK(queue.cancel(kId, &seat, &ticket) == CallQueue::Cancelled::kRunning);
+  CHECK(seat == 1 && ticket == call->ticket);
+  queue.finish(1, call);
+  queue.finish(0, old);
+  CHECK(queue.find_running(kId).seat == -1);
+}
+
 // A runtime that cannot start, or that nobody may have, is an answer and not a crash.
 void test_failures() {
   RuntimeOptions wrong = options;
@@ -359,6 +386,7 @@ int main(int argc, char** argv) {
   run("abandon", test_abandon);
   run("failures", test_failures);
   run("feed", test_feed);
+  run("numbers again", test_numbers_again);
   std::printf("core, %s: ok\n", separate ? "namespace" : "shared");
   return 0;
 }

@@ -147,7 +147,8 @@ export async function untilCommitted(
     if (found >= count) return
     if (found > most) end = Date.now() + patience
     most = Math.max(most, found)
-    if (Date.now() > end) throw new Error(`${topic} has ${found} of ${count} records, and for ${patience} ms no more came`)
+    if (Date.now() > end)
+      throw new Error(`${topic} has ${found} of ${count} records, and for ${patience} ms no more came`)
     // To look takes time that the workers could have.
     await sleep(Math.max(1000, 3 * (Date.now() - began)))
   }
