@@ -8,6 +8,7 @@ import { Client } from 'pg'
 import { packageRoot } from '../../lib/package-root'
 import { Server } from '../services/server'
 import { definition, url } from '../services/servers/postgres'
+import { Patience } from './patience'
 import { type Random, seeded, whole } from './random'
 
 export interface ChangesKillOptions {
@@ -32,7 +33,7 @@ export interface ChangesKillReport {
   different: number
 }
 
-/** How long the last run may take without coming nearer, in milliseconds. */
+/** How long the last run may stand still, in milliseconds. */
 const PATIENCE = 60_000
 
 const HANDLERS = join(__dirname, 'handlers')
@@ -104,6 +105,9 @@ async function prepare(sql: Client, rows: number): Promise<void> {
   await sql.query(`INSERT INTO orders SELECT i, 'buyer ' || i, i % 100, 1 FROM generate_series(1, $1) i`, [rows])
 }
 
+/** How far the job has come in the log. */
+const WHERE = `SELECT confirmed_flush_lsn::text AS lsn FROM pg_replication_slots WHERE slot_name = 'invoices'`
+
 /** Rows that differ when the job has had its time: none as soon as it has caught up. */
 async function caughtUp(sql: Client, over: Promise<unknown>): Promise<number> {
   let ended = false
@@ -115,12 +119,11 @@ async function caughtUp(sql: Client, over: Promise<unknown>): Promise<number> {
       ended = true
     },
   )
-  let until = performance.now() + PATIENCE
-  for (let before = Number.POSITIVE_INFINITY; ; await sleep(100)) {
+  const patience = new Patience(PATIENCE)
+  for (; ; await sleep(100)) {
+    const lsn = (await sql.query<{ lsn: string }>(WHERE)).rows[0]?.lsn
     const { count } = (await sql.query<{ count: number }>(DIFFERENT)).rows[0]!
-    if (count === 0 || ended || performance.now() > until) return count
-    if (count < before) until = performance.now() + PATIENCE
-    before = Math.min(before, count)
+    if (count === 0 || ended || patience.isOver(count, lsn, performance.now())) return count
   }
 }
 
@@ -158,7 +161,8 @@ class Writer {
     const kind = this.random()
     if (kind < 0.5)
       await sql.query('UPDATE orders SET price = price + 1, buyer = $2 WHERE id = $1', [id, `b${this.next}`])
-    else if (kind < 0.7) await sql.query(`INSERT INTO orders VALUES ($1, 'new', 5, 2)`, [++this.next])
+    else if (kind < 0.65) await sql.query(`INSERT INTO orders VALUES ($1, 'new', 5, 2)`, [++this.next])
+    else if (kind < 0.7) await sql.query(`INSERT INTO orders VALUES ($1, 'back', 7, 3) ON CONFLICT DO NOTHING`, [id])
     else if (kind < 0.85) await sql.query('DELETE FROM orders WHERE id = $1', [id])
     else if (kind < 0.95) await sql.query('UPDATE orders SET id = $2 WHERE id = $1', [id, ++this.next])
     else await sql.query('UPDATE orders SET quantity = quantity + 1 WHERE id BETWEEN $1 AND $1 + 50', [id])

@@ -108,7 +108,8 @@ const PASSING_CODES = new Set(['55006', '55P03', '25006', '25P03'])
 /** Whether another attempt may succeed: the server is away, is starting, or is short of something. */
 export function isPassing(error: unknown): boolean {
   const { code } = error as { code?: unknown }
-  if (typeof code === 'string' && /^[0-9A-Z]{5}$/.test(code)) {
+  // Five letters without a digit are Node's (EPIPE), not the server's.
+  if (typeof code === 'string' && /^(?=.*\d)[0-9A-Z]{5}$/.test(code)) {
     return PASSING.has(code.slice(0, 2)) || PASSING_CODES.has(code)
   }
   if (typeof code === 'string') return /^(E(?!RR_)[A-Z_]+|ERR_(SOCKET|STREAM)_.*)$/.test(code)
