@@ -4,6 +4,7 @@ import { GraphRunError, NodeError, PythonAbortError } from '../errors'
 import type { KnownAlgorithm } from './algorithms'
 import type { GraphApi } from './api'
 import type { Catalog } from './catalog'
+import { sharedController } from './controller'
 import type { TaskEnvironment } from './hooks'
 import { FLOW_INPUT, InputError, type Inputs, resolveInputs } from './inputs'
 import type { Memory } from './memory'
@@ -38,7 +39,7 @@ export class Run implements PipelineRun {
   readonly done: Promise<RunResult>
   state: RunState = 'waiting'
   private readonly log: RunLog
-  private readonly controller = new AbortController()
+  private readonly controller = sharedController()
   private readonly slots: Slots
   private readonly results = new Map<string, unknown>()
 

@@ -2,6 +2,7 @@ import { GraphRunError } from '../errors'
 import type { KnownAlgorithm } from './algorithms'
 import type { GraphApi } from './api'
 import type { Catalog } from './catalog'
+import { sharedController } from './controller'
 import { around, environmentOf, type NodeTask, type TaskEnvironment } from './hooks'
 import type { NodeKind } from './kinds'
 import { runPython } from './python'
@@ -52,7 +53,7 @@ async function attemptTask(
 /** Lets what runs go when the run is over or the task's time is up, also where it does not listen to its signal. */
 function withinTime<R>({ signal, ttl, args }: TaskToRun, run: (signal: AbortSignal) => Promise<R>): Promise<R> {
   signal.throwIfAborted()
-  const controller = new AbortController()
+  const controller = sharedController()
   return new Promise((resolve, reject) => {
     const abort = () => controller.abort(signal.reason)
     signal.addEventListener('abort', abort, { once: true })

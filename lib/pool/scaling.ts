@@ -32,6 +32,11 @@ const GROW_AFTER = 300
 const BUSY = 0.8
 /** Batches that wait, on average, where another one would have something to do. */
 const BACKLOG = 0.5
+/**
+ * Milliseconds over which what is needed is averaged, for shrinking: what waits at one look is chance, and would keep
+ * interpreters that hardly work.
+ */
+const NEED = 500
 /** Milliseconds over which the gain of an interpreter is measured, before and after it came. */
 const TRIAL = 500
 /** The part of its fair share of the rate that a new interpreter must add. */
@@ -67,9 +72,9 @@ interface Trial {
  *
  * It grows when the interpreters have been busy for a while and batches waited all the same, at most to twice the size at
  * a time. Each growth is a trial: where it does not raise the rate of items, because the machine's cores or a lock in
- * Python are what limits it, it is undone and not tried again for some time. It shrinks to what was needed at most within
- * the last `idleAfter` milliseconds. What makes it grow (full use and a backlog) and what makes it shrink (less use than
- * one interpreter fewer could bear) lie far apart, so it does not swing between the two.
+ * Python are what limits it, it is undone and not tried again for some time. It shrinks to what was needed at most, over
+ * half a second, within the last `idleAfter` milliseconds. What makes it grow (full use and a backlog) and what makes it
+ * shrink (less use than one interpreter fewer could bear) lie far apart, so it does not swing between the two.
  */
 export class Scaling {
   private last: Sample | undefined
@@ -90,8 +95,8 @@ export class Scaling {
     if (last === undefined) return undefined
     if (sample.size !== last.size) this.forget()
     this.recent.push({ from: last.time, sample })
-    while (this.recent.length > 1 && this.recent[1]!.from <= sample.time - TRIAL) this.recent.shift()
-    return this.judgeTrial(sample) ?? this.grow(sample) ?? this.shrink(sample, last)
+    while (this.recent.length > 1 && this.recent[1]!.from <= sample.time - Math.max(TRIAL, NEED)) this.recent.shift()
+    return this.judgeTrial(sample) ?? this.grow(sample) ?? this.shrink(sample)
   }
 
   /** Nothing is going on any more: the next sample is a first one. */
@@ -151,14 +156,15 @@ export class Scaling {
     return { size: from, reason: 'no gain' }
   }
 
-  private shrink(sample: Sample, last: Sample): Decision | undefined {
-    const needed = sample.busy / Math.max(1, sample.time - last.time) + sample.waiting
+  private shrink(sample: Sample): Decision | undefined {
+    const { time, busy, waiting } = this.window(sample.time - NEED)
+    const needed = busy / Math.max(1, time) + waiting
     if (sample.size <= this.limits.min || Math.ceil(needed - 0.01) >= sample.size) {
       this.surplusSince = undefined
       return undefined
     }
     if (this.surplusSince === undefined) {
-      this.surplusSince = last.time
+      this.surplusSince = this.recent.at(-1)!.from
       this.mostNeeded = 0
     }
     this.mostNeeded = Math.max(this.mostNeeded, needed)

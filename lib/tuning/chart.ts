@@ -24,7 +24,9 @@ export class ChartServer {
   })
 
   constructor(private readonly spec: TunerSpec & { name?: string }) {
-    this.page = page(spec.name ?? 'tuning', spec.direction ?? 'minimize', spec.numberOfTrials)
+    const logarithmic = (spec.hyperParams ?? []).filter(({ suggest }) => suggest === 'loguniform')
+    const names = logarithmic.map(({ name }) => name)
+    this.page = page(spec.name ?? 'tuning', spec.direction ?? 'minimize', spec.numberOfTrials, names)
   }
 
   async open(): Promise<string> {

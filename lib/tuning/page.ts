@@ -1,5 +1,11 @@
 /** The page of the live chart: the values of all trials, the best so far, and each hyper-parameter against the value. */
-export function page(name: string, direction: 'minimize' | 'maximize', trials: number): string {
+export function page(
+  name: string,
+  direction: 'minimize' | 'maximize',
+  trials: number,
+  /** Hyper-parameters that are drawn on a logarithmic axis. */
+  logarithmic: readonly string[],
+): string {
   const title = escaped(name)
   const words = direction === 'minimize' ? 'lower is better' : 'higher is better'
   return `<!doctype html>
@@ -13,13 +19,18 @@ export function page(name: string, direction: 'minimize' | 'maximize', trials: n
 <figure><figcaption>Value of each trial, and the best so far</figcaption><svg id="history" viewBox="0 0 900 260"></svg></figure>
 <section id="each"></section>
 <table><thead><tr id="head"></tr></thead><tbody id="rows"></tbody></table>
-<script>const SIGN = ${direction === 'minimize' ? 1 : -1}
+<script>const SIGN = ${direction === 'minimize' ? 1 : -1}, LOGARITHMIC = new Set(${inScript(logarithmic)})
 ${SCRIPT}</script></body></html>
 `
 }
 
 function escaped(text: string): string {
   return text.replace(/[&<>"']/g, (one) => `&#${one.charCodeAt(0)};`)
+}
+
+/** A value as a part of a script, which nothing in it can end. */
+function inScript(value: unknown): string {
+  return JSON.stringify(value).replaceAll('<', '\\u003c')
 }
 
 const STYLE = `
@@ -47,21 +58,24 @@ const node = (name, attributes, inside) => {
   return one
 }
 const better = (a, b) => !b || SIGN * a.value < SIGN * b.value ? a : b
-function scale(values, from, to) {
-  let low = Math.min(...values), high = Math.max(...values)
+const short = (value) => text(typeof value === 'number' ? +value.toPrecision(3) : value)
+function scale(values, from, to, as = (value) => value) {
+  const least = Math.min(...values), most = Math.max(...values)
+  let low = as(least), high = as(most)
   if (low === high) { low -= 1; high += 1 }
-  return Object.assign((value) => from + (to - from) * (value - low) / (high - low), { low, high })
+  return Object.assign((value) => from + (to - from) * (as(value) - low) / (high - low), { low: as === Math.log ? least : low, high: as === Math.log ? most : high })
 }
 function frame(svg, x, y, width, height, labels) {
   svg.replaceChildren()
   for (const part of [0, .5, 1]) {
     const at = height - 24 - part * (height - 40), value = y.low + part * (y.high - y.low)
-    svg.append(node('line', { class: 'axis', x1: 46, x2: width - 8, y1: at, y2: at }), node('text', { x: 40, y: at + 4, 'text-anchor': 'end' }, text(value)))
+    svg.append(node('line', { class: 'axis', x1: 46, x2: width - 8, y1: at, y2: at }), node('text', { x: 42, y: at + 4, 'text-anchor': 'end' }, short(value)))
   }
   labels.forEach(([at, label]) => svg.append(node('text', { x: at, y: height - 6, 'text-anchor': 'middle' }, label)))
 }
 function dots(svg, list, best, at) {
-  for (const trial of list) {
+  // The best one lies on top.
+  for (const trial of [...list.filter((one) => one !== best), best]) {
     const [cx, cy] = at(trial)
     const dot = node('circle', { cx, cy, r: trial === best ? 5 : 3.5, class: (trial === best ? 'best ' : '') + (drawn.has(trial.number) ? '' : 'late') })
     dot.append(node('title', {}, 'trial ' + trial.number + ': ' + text(trial.value) + ' ' + JSON.stringify(trial.params)))
@@ -102,8 +116,8 @@ function parameters(good, best) {
     }
     const values = good.map((one) => one.params[name]), numbers = values.every((value) => typeof value === 'number')
     const kinds = [...new Set(values.map(String))].sort(), y = scale(good.map((one) => one.value), 156, 16)
-    const place = numbers ? scale(values, 58, 284) : (value) => 171 + 226 * (kinds.indexOf(String(value)) - (kinds.length - 1) / 2) / kinds.length
-    const labels = numbers ? [[58, text(place.low)], [276, text(place.high)]] : kinds.map((kind) => [place(kind), kind])
+    const place = numbers ? scale(values, 58, 284, LOGARITHMIC.has(name) ? Math.log : undefined) : (value) => 171 + 226 * (kinds.indexOf(String(value)) - (kinds.length - 1) / 2) / kinds.length
+    const labels = numbers ? [[58, short(place.low)], [276, short(place.high)]] : kinds.map((kind) => [place(kind), kind])
     frame(svg, place, y, 300, 180, labels)
     dots(svg, good, best, (one) => [place(one.params[name]), y(one.value)])
   }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { join } from 'node:path'
 import { type Isolation, PythonPool } from '../../lib/index'
-import * as debugging from '../fixtures/debugging'
+import { debugging } from '../fixtures/debugging'
 import { HANDLERS } from '../fixtures/modes'
 import { program } from '../fixtures/program'
 import { pythonWith, testPython } from '../fixtures/python'
@@ -23,7 +23,7 @@ describe('debugging', function () {
   async function holds(scenario: keyof typeof debugging, isolation: Isolation): Promise<void> {
     if (isolation !== 'shared') return debugging[scenario](python, isolation)
     const { status, signal, stderr } = await program(
-      `await require(${JSON.stringify(SCENARIOS)}).${scenario}(${JSON.stringify(python)}, 'shared')`,
+      `await require(${JSON.stringify(SCENARIOS)}).debugging.${scenario}(${JSON.stringify(python)}, 'shared')`,
     )
     assert.deepEqual({ status, signal }, { status: 0, signal: null }, stderr)
   }

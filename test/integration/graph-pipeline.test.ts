@@ -2,9 +2,9 @@ import assert from 'node:assert/strict'
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { NodeError, OptionError, type PythonError } from '../../lib'
-import { type AlgorithmStart, pipeline } from '../../lib/graph'
+import { pipeline } from '../../lib/graph'
 import { failsWith } from '../fixtures/failures'
-import { CODE_API_RESULTS, codeApi, start } from '../fixtures/graph/codeApi'
+import { CODE_API_RESULTS, codeApi, NODE_RESULTS, start } from '../fixtures/graph/codeApi'
 import { inEachMode, withPool } from '../fixtures/modes'
 import { temporaryFolder } from '../fixtures/temporary'
 
@@ -39,18 +39,16 @@ inEachMode('algorithms in Python', (test) => {
 
 withPool('pipelines with Python', (test) => {
   it("the documentation's examples give what they ask for", async () => {
-    const documented = pipeline(codeApi(test.pool))
-    for (const [action, expected] of Object.entries(CODE_API_RESULTS)) {
-      assert.deepEqual((await documented.run({ flowInput: { action } })).results.api, expected)
+    const examples = [
+      [codeApi(test.pool), CODE_API_RESULTS],
+      [codeApi(test.pool, { start }), NODE_RESULTS],
+    ] as const
+    for (const [options, expected] of examples) {
+      const documented = pipeline(options)
+      for (const [action, result] of Object.entries(expected)) {
+        assert.deepEqual((await documented.run({ flowInput: { action } })).results.api, result, action)
+      }
     }
-    const options = codeApi(test.pool)
-    const algorithms = { ...options.algorithms, api: { start: start as AlgorithmStart } }
-    const javaScript = pipeline({ ...options, algorithms })
-    const run = async (action: string) => (await javaScript.run({ flowInput: { action } })).results.api
-    assert.deepEqual(await run('startAlg'), 42)
-    assert.deepEqual(await run('startStored'), CODE_API_RESULTS.start_stored_subpipeline)
-    assert.deepEqual(await run('startRaw'), CODE_API_RESULTS.start_raw_subpipeline)
-    assert.deepEqual(await run('nothing'), 'did zero action')
   })
 
   it('files and modules have their function start; the environment is that of the hooks', async () => {

@@ -79,6 +79,32 @@ class Paper {
   }
 }
 
+/** When six interpreters are one again, while so many items a second come at any time, with so many milliseconds of work. */
+function irregular(perSecond: number, work: number, seed: number): number {
+  let state = seed
+  const random = () => {
+    state = (state * 1_103_515_245 + 12_345) % 2 ** 31
+    return state / 2 ** 31
+  }
+  const scaling = new Scaling({ min: 1, max: 6, idleAfter: 2000 })
+  const sample = { size: 6, busy: 0, batches: 0, items: 0 }
+  let waiting = 0
+  let next = 0
+  let running: number[] = []
+  scaling.decide({ ...sample, time: 0, waiting })
+  for (let time = 1; time < 60_000; time++) {
+    for (; next <= time; next += (-Math.log(1 - random()) * 1000) / perSecond) waiting++
+    running = running.filter((until) => until > time)
+    for (; running.length < sample.size && waiting > 0; waiting--) running.push(time + work)
+    sample.busy += running.length
+    if (time % TICK > 0) continue
+    sample.size = scaling.decide({ ...sample, time, waiting })?.size ?? sample.size
+    sample.busy = 0
+    if (sample.size === 1) return time
+  }
+  return Infinity
+}
+
 const sizes = (paper: Paper) => paper.log.map(([, size]) => size)
 
 describe('autoscaling grows', () => {
@@ -193,9 +219,17 @@ describe('autoscaling shrinks', () => {
     assert.deepEqual(sizes(new Paper(LIMITS, { perSecond: 250, work: 10 }, 8).run(60_000)), [3])
     const paper = new Paper(LIMITS, { perSecond: 100, work: 10 }, 8).run(1000)
     paper.world = { perSecond: 500, work: 10 }
-    paper.run(200)
+    paper.run(600)
     paper.world = { perSecond: 100, work: 10 }
     assert.deepEqual(sizes(paper.run(900)), [5])
+  })
+
+  it('soon, also where items come irregularly: what waits at one look is chance', () => {
+    const times: number[] = []
+    for (let seed = 1; seed <= 40; seed++) times.push(irregular(80, 8, seed))
+    times.sort((a, b) => a - b)
+    assert.ok(times[20]! <= 3000, `half of them took ${times[20]} ms`)
+    assert.ok(times[35]! <= 8000, `one of ten took ${times[35]} ms`)
   })
 
   it('not while something comes often enough', () => {

@@ -3,6 +3,8 @@ import type { Picture, PictureEdge, PictureNode } from './picture'
 const COLOURS = ['#1f77b4', '#d95f02', '#2ca02c', '#9467bd', '#8c564b', '#e377c2', '#17becf', '#7f7f7f']
 const FONT = 'font-family="system-ui, sans-serif"'
 const NODE_HEIGHT = 44
+/** The part of a box's height, up and down from its middle, in which lines come and go. */
+const SPREAD = 0.32
 const MARGIN = 16
 const TITLE_HEIGHT = 26
 
@@ -23,7 +25,7 @@ export function toSvg(picture: Picture): string {
   const width = Math.max(layout.width, 8 * picture.title.length) + 2 * MARGIN
   const height = layout.height + 2 * MARGIN + TITLE_HEIGHT + legend
   const parts = [
-    `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${round(width)} ${round(height)}" width="${round(width)}" height="${round(height)}">`,
+    `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${round(width)} ${round(height)}" width="${round(width)}" height="${round(height)}" role="img" aria-label="${escaped(picture.title)}">`,
     markers(picture),
     `<rect width="100%" height="100%" fill="#ffffff"/>`,
     `<text x="${MARGIN}" y="${MARGIN + 8}" ${FONT} font-size="15" font-weight="600" fill="#222222">${escaped(picture.title)}</text>`,
@@ -61,13 +63,32 @@ function place({ nodes, edges }: Picture): {
   }
   layout(graph)
   const boxes = new Map(nodes.map(({ id }) => [id, graph.node(id) as unknown as Box]))
+  const corners = new Map(nodes.map((node) => [node.id, cornerOf(node)]))
   const lines = edges.map(({ from, to, label }, at) => {
     const found = graph.edge(from, to, `e${at}`) as unknown as { points: Point[] } & Partial<Point>
     const { x, y } = found
-    return { points: found.points, label: label === '' || x === undefined || y === undefined ? undefined : { x, y } }
+    const points = [
+      edgeOf(boxes.get(from)!, corners.get(from)!, found.points[0]!, 1),
+      ...found.points.slice(1, -1),
+      edgeOf(boxes.get(to)!, corners.get(to)!, found.points.at(-1)!, -1),
+    ]
+    return { points, label: label === '' || x === undefined || y === undefined ? undefined : { x, y } }
   })
   const { width = 0, height = 0 } = graph.graph() as { width?: number; height?: number }
   return { boxes, lines, width, height }
+}
+
+function cornerOf({ shape }: PictureNode): number {
+  return shape === 'node' ? 6 : NODE_HEIGHT / 2
+}
+
+/** Where a line meets the right (1) or left (-1) end of a box with round corners, about as high as the layout has it. */
+function edgeOf({ x, y, width, height }: Box, corner: number, meant: Point, side: 1 | -1): Point {
+  const most = height * SPREAD
+  const away = Math.max(-most, Math.min(most, meant.y - y))
+  const into = Math.max(0, Math.abs(away) - (height / 2 - corner))
+  const round = corner - Math.sqrt(corner ** 2 - into ** 2)
+  return { x: x + side * (width / 2 - round), y: y + away }
 }
 
 function widthOf({ id, detail, python }: PictureNode): number {
@@ -83,7 +104,7 @@ function box(node: PictureNode, { x, y, width, height }: Box): string {
   const [left, top] = [x - width / 2, y - height / 2]
   const fill =
     node.shape === 'output' ? '#fff4e0' : node.shape === 'input' ? '#eef6ee' : node.python ? '#eaf1fb' : '#f5f5f5'
-  const corner = node.shape === 'node' ? 6 : height / 2
+  const corner = cornerOf(node)
   const second = secondLine(node)
   const first = second === '' ? y + 5 : y - 2
   return [

@@ -3,8 +3,9 @@ import { type ErrorReport, GraphFlowError, NodeError, PythonError } from '../../
 import { PythonPool } from '../../pool/pool'
 import { enterScope, Gate, GateSet, leaveScope, subscribeWithin } from '../../sources/gate'
 import { unknownName } from '../check'
+import { sharedController } from '../controller'
 import { JavaScriptStation } from './javascript'
-import type { GraphPlan, PlannedStreamNode } from './plan'
+import type { GraphPlan, NodeSize, PlannedStreamNode } from './plan'
 import { configOf, Names, openHandler, PythonStation } from './python'
 import type { Message, Station, Traffic } from './station'
 import type { GraphOutput, RunningGraph, StreamNodeMetrics } from './types'
@@ -21,7 +22,7 @@ export class Engine implements RunningGraph, Traffic {
   readonly done: Promise<void>
   private readonly subject = new Subject<GraphOutput>()
   private readonly failures = new Subject<NodeError>()
-  private readonly controller = new AbortController()
+  private readonly controller = sharedController()
   private readonly stations = new Map<string, Station>()
   private readonly pools: PythonPool[] = []
   private readonly counts = new Map<string, { received: number; failed: number }>()
@@ -274,8 +275,14 @@ export class Engine implements RunningGraph, Traffic {
     for (const node of sources) await this.openSource(names, node)
   }
 
-  private async openPool(name: string, size: { min: number; max: number }): Promise<PythonPool> {
-    const pool = await PythonPool.open({ idleAfter: IDLE_AFTER, ...this.plan.poolOptions, name: `graph ${name}`, size })
+  private async openPool(name: string, { min, max, idleAfter }: NodeSize): Promise<PythonPool> {
+    const { poolOptions } = this.plan
+    const pool = await PythonPool.open({
+      ...poolOptions,
+      name: `graph ${name}`,
+      size: { min, max },
+      idleAfter: idleAfter ?? poolOptions.idleAfter ?? IDLE_AFTER,
+    })
     this.pools.push(pool)
     return pool
   }

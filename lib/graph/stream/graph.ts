@@ -3,7 +3,7 @@ import { toMermaid } from '../picture/mermaid'
 import type { Picture } from '../picture/picture'
 import { toSvg } from '../picture/svg'
 import { Engine } from './engine'
-import { type GraphPlan, planGraph } from './plan'
+import { type GraphPlan, type PlannedStreamNode, planGraph } from './plan'
 import type { GraphOptions, RunningGraph } from './types'
 
 /** Nodes that send each other messages, along flows. */
@@ -49,13 +49,19 @@ export function graph(options: GraphOptions): Graph {
   return new Graph(options)
 }
 
+/** `'1–4 interpreters'`; empty where it has no more than one of its own. */
+function interpretersOf({ size }: PlannedStreamNode): string {
+  if (size === undefined) return ''
+  return size.max > 1 ? `${size.max > size.min ? `${size.min}–` : ''}${size.max} interpreters` : ''
+}
+
 function pictureOf({ name, nodes, flows, defaultFlow }: GraphPlan): Picture {
   const names = [defaultFlow, ...[...flows.keys()].filter((flow) => flow !== defaultFlow)]
   return {
     title: name,
     nodes: nodes.map((node) => ({
       id: node.name,
-      detail: [node.algorithmName, node.stateful ? 'stateful' : '']
+      detail: [node.algorithmName, node.stateful ? 'stateful' : '', interpretersOf(node)]
         .filter((one) => one !== '' && one !== node.name)
         .join(', '),
       shape: node.isEntry ? 'input' : 'node',

@@ -9,6 +9,14 @@ import type { Algorithm } from '../types'
 import { type Flow, parseFlow } from './flows'
 import type { GraphOptions, StatefulAlgorithm, StatelessAlgorithm, StreamAlgorithm, StreamNodeSpec } from './types'
 
+/** Interpreters that a node has for itself. */
+export interface NodeSize {
+  readonly min: number
+  readonly max: number
+  /** Milliseconds; undefined: as the pools of the graph have it. */
+  readonly idleAfter?: number
+}
+
 export interface PlannedStreamNode {
   readonly name: string
   readonly spec: StreamNodeSpec
@@ -19,7 +27,7 @@ export interface PlannedStreamNode {
   readonly python: KnownAlgorithm | undefined
   /** Nothing comes to it by a flow. */
   readonly isEntry: boolean
-  readonly size: { min: number; max: number } | undefined
+  readonly size: NodeSize | undefined
   readonly batch: number
   readonly concurrency: number
   readonly algorithmName: string
@@ -200,17 +208,18 @@ function checkJavaScript(check: GraphChecker, algorithm: StreamAlgorithm | undef
   }
 }
 
-function sizeOf(check: GraphChecker, { interpreters }: StreamNodeSpec): { min: number; max: number } | undefined {
+function sizeOf(check: GraphChecker, { interpreters }: StreamNodeSpec): NodeSize | undefined {
   if (interpreters === undefined) return undefined
   if (typeof interpreters === 'number') {
     const size = check.whole('interpreters', interpreters, 1, 256) ?? 1
     return { min: size, max: size }
   }
-  if (!check.object('interpreters', interpreters, ['min', 'max'])) return { min: 1, max: 1 }
+  if (!check.object('interpreters', interpreters, ['min', 'max', 'idleAfter'])) return { min: 1, max: 1 }
   const min = check.whole('interpreters.min', interpreters.min, 1, 256) ?? 1
   const max = check.whole('interpreters.max', interpreters.max, 1, 256) ?? min
   if (max < min) check.problem("'interpreters.max' is less than 'interpreters.min'", interpreters)
-  return { min, max }
+  const idleAfter = check.time('interpreters.idleAfter', interpreters.idleAfter, false)
+  return idleAfter === undefined ? { min, max } : { min, max, idleAfter }
 }
 
 function sourceOf(check: GraphChecker, source: StreamNodeSpec['source']): Observable<unknown> | undefined {

@@ -50,10 +50,11 @@ export interface StreamNodeSpec {
   stateType?: 'stateless' | 'stateful'
   input?: readonly unknown[]
   /**
-   * Python: interpreters of its own, which may follow its load. Nodes without share the graph's, and hand messages to each
-   * other there.
+   * Python: interpreters of its own, which may follow its load: more while messages wait, after 300 ms; fewer when there was
+   * nothing to do for one for `idleAfter` milliseconds (default 2,000). Nodes without share the graph's, and hand messages
+   * to each other there.
    */
-  interpreters?: number | { min?: number; max?: number }
+  interpreters?: number | { min?: number; max?: number; idleAfter?: number }
   /** Python: the most messages in a call (default 64). */
   batch?: number
   /** JavaScript, stateless: the most messages at a time (default 1). Messages go on in their order. */

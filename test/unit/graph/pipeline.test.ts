@@ -51,6 +51,27 @@ describe('batch pipelines', () => {
     assert.equal(nodes.each!.tasks, 3)
   })
 
+  it('fan out widely, and start many algorithms at a time, with no warning of Node', async () => {
+    const warnings: Error[] = []
+    const listen = (warning: Error) => void warnings.push(warning)
+    process.on('warning', listen)
+    try {
+      const algorithm = ({ input }: { input: unknown[] }, api: GraphApi) =>
+        Promise.all(Array.from({ length: 20 }, () => api.startAlgorithm('same', [...input])))
+      const { results } = await pipeline({
+        name: 'many',
+        nodes: [{ nodeName: 'each', algorithm, input: ['#@flowInput'] }],
+        algorithms: { same: async (args) => pause(1, same(args)) },
+        options: { concurrency: 30 },
+      }).run({ flowInput: Array.from({ length: 60 }, (_, at) => at) })
+      assert.deepEqual((results.each as unknown[][])[59], new Array(20).fill(59))
+      await pause(1)
+      assert.deepEqual(warnings, [])
+    } finally {
+      process.off('warning', listen)
+    }
+  })
+
   it('fan out over several lists, item by item or each with each', async () => {
     const { results } = await pipeline({
       name: 'lists',
