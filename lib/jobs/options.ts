@@ -49,6 +49,21 @@ const NAME = /^[\w.-]{1,100}$/
 const KNOWN = ['name', 'pipeline', 'sink', 'checkpoint', 'from', 'dropState']
 const SINK = ['open', 'write', 'prepare', 'commit', 'close'] as const
 
+/** Where checkpoints go, and milliseconds between two of them: a folder, or `{ store, every }`. */
+export function checkCheckpoint(
+  check: StreamChecker,
+  checkpoint: string | CheckpointOptions | undefined,
+): { store: string | undefined; every: number | undefined } {
+  if (typeof checkpoint === 'string') return { store: check.text('checkpoint', checkpoint), every: undefined }
+  if (checkpoint === undefined) check.problem("'checkpoint' is missing: a folder, or { store, every }")
+  if (checkpoint === undefined || !check.object('checkpoint', checkpoint, ['store', 'every'])) {
+    return { store: undefined, every: undefined }
+  }
+  const store = check.text('checkpoint.store', checkpoint.store)
+  if (checkpoint.store === undefined) check.problem("'checkpoint.store' is missing")
+  return { store, every: check.time('checkpoint.every', checkpoint.every, false) }
+}
+
 export function validateJob<T>(options: JobOptions<T>): CompleteJobOptions<T> {
   const check = new StreamChecker('runJob', options ?? {}, KNOWN)
   const { name, pipeline, sink, checkpoint } = options ?? {}
@@ -58,15 +73,7 @@ export function validateJob<T>(options: JobOptions<T>): CompleteJobOptions<T> {
   if (sink !== undefined && missing.length > 0) {
     check.problem(`'sink' must be a sink, with ${SINK.map((part) => `${part}()`).join(', ')}`, sink)
   }
-  let store: string | undefined
-  let every: number | undefined
-  if (typeof checkpoint === 'string') store = check.text('checkpoint', checkpoint)
-  else if (checkpoint === undefined) check.problem("'checkpoint' is missing: a folder, or { store, every }")
-  else if (check.object('checkpoint', checkpoint, ['store', 'every'])) {
-    store = check.text('checkpoint.store', checkpoint.store)
-    if (checkpoint.store === undefined) check.problem("'checkpoint.store' is missing")
-    every = check.time('checkpoint.every', checkpoint.every, false)
-  }
+  const { store, every } = checkCheckpoint(check, checkpoint)
   if (options?.from !== undefined) checkName(check, 'from', options.from)
   const dropState = check.flag('dropState', options?.dropState) ?? false
   check.done()

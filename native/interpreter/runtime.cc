@@ -295,11 +295,12 @@ void Runtime::set_home_poke(std::function<void()> poke) {
   home_poke_ = std::move(poke);
 }
 
-void Runtime::reap(ExportedBuffer* buffer) {
+template <typename Add>
+void Runtime::collect(Add add) {
   std::function<void()> poke;
   {
     std::lock_guard<std::mutex> lock(mutex_);
-    reaper_.push_back(buffer);
+    add();
     reaper_filled_.store(true, std::memory_order_release);
     poke = home_poke_;
   }
@@ -310,19 +311,12 @@ void Runtime::reap(ExportedBuffer* buffer) {
   }
 }
 
+void Runtime::reap(ExportedBuffer* buffer) {
+  collect([&] { reaper_.push_back(buffer); });
+}
+
 void Runtime::retire(PyThreadState* state) {
-  std::function<void()> poke;
-  {
-    std::lock_guard<std::mutex> lock(mutex_);
-    retired_.push_back(state);
-    reaper_filled_.store(true, std::memory_order_release);
-    poke = home_poke_;
-  }
-  if (poke) {
-    poke();
-  } else {
-    changed_.notify_all();
-  }
+  collect([&] { retired_.push_back(state); });
 }
 
 void Runtime::drain_reaper() {

@@ -89,6 +89,9 @@ class Runtime {
 
  private:
   explicit Runtime(const RuntimeOptions& options) : options_(options) {}
+  // Adds something for a thread of this runtime to free, and has one look after it.
+  template <typename Add>
+  void collect(Add add);
   void run_home();
   void run_guest(const Stay& stay);
   std::string start();

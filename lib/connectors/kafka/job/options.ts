@@ -1,4 +1,5 @@
 import type { Observable } from 'rxjs'
+import { checkCheckpoint } from '../../../jobs/options'
 import { StreamChecker } from '../../../streams/check'
 import type { Compression } from '../adapter'
 import { type Connection, checkConnection, type KafkaOptions } from '../connection'
@@ -122,15 +123,7 @@ export function validateKafkaJob<V, R, K, RK>(options: KafkaJobOptions<V, R, K, 
   check.fn('pipeline', pipeline, true)
   const reading = checkReading(check, source)
   const writing = checkWriting(check, sink)
-  let store: string | undefined
-  let every: number | undefined
-  if (typeof checkpoint === 'string') store = check.text('checkpoint', checkpoint)
-  else if (checkpoint === undefined) check.problem("'checkpoint' is missing: a folder, or { store, every }")
-  else if (check.object('checkpoint', checkpoint, ['store', 'every'])) {
-    store = check.text('checkpoint.store', checkpoint.store)
-    if (checkpoint.store === undefined) check.problem("'checkpoint.store' is missing")
-    every = check.time('checkpoint.every', checkpoint.every, false)
-  }
+  const { store, every } = checkCheckpoint(check, checkpoint)
   if (options.deadLetters !== undefined) checkTopic(check, 'deadLetters', options.deadLetters)
   const changelogReplicas = check.whole('changelogReplicas', options.changelogReplicas, 1, 32767)
   check.fn('onEvent', onEvent)
