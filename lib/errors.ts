@@ -400,6 +400,13 @@ export class DatabaseError extends RxjsPythonError {
   }
 }
 
+/** A stream, a queue or a consumer is missing, or is not as a connector needs it (`ERR_QUEUE_SETUP`): the server says the same next time. */
+export class QueueError extends RxjsPythonError {
+  constructor(message: string, options?: ErrorOptions) {
+    super('ERR_QUEUE_SETUP', message, options)
+  }
+}
+
 /**
  * Something about Kafka: `ERR_KAFKA_CLIENT` (what the client reports), `ERR_KAFKA_FENCED` (another producer has taken over), `ERR_KAFKA_TOPIC`
  * (a topic is missing, or not as it has to be), `ERR_KAFKA_STATE` (state and offsets do not belong together),

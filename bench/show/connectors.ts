@@ -1,5 +1,6 @@
 /** What every connector promises. A connector joins with a line of the list. */
 import { changesProbe } from './connectors/changes'
+import { nats } from './connectors/nats'
 import { postgresLog, postgresRows } from './connectors/postgres'
 import { probesOf } from './connectors/probes'
 import { rabbitmq } from './connectors/rabbitmq'
@@ -15,6 +16,7 @@ export const connectors: Report = {
   probes: [
     ...probesOf(redis, BOTH),
     ...probesOf(rabbitmq, BOTH),
+    ...probesOf(nats, BOTH),
     ...probesOf(postgresLog, BOTH),
     ...probesOf(postgresRows, { source: true, sink: false }),
     ...probesOf(s3, BOTH),

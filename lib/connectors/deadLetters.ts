@@ -21,6 +21,14 @@ export type DeadLetterOption<Raw = unknown, Position = unknown> =
   | Pick<Observer<DeadLetter<Raw, Position>>, 'next'>
   | ((letter: DeadLetter<Raw, Position>) => void)
 
+/** What stops a stream because its user wants that: no other connection would mend it. */
+const stopping = new WeakSet<object>()
+
+/** Whether an error is a bad record's, where `'error'` says that it ends the stream. */
+export function stopsStream(error: unknown): boolean {
+  return typeof error === 'object' && error !== null && stopping.has(error)
+}
+
 /** Takes bad records of one connector. Throws what stops the stream. */
 export class DeadLetters<Raw = unknown, Position = unknown> {
   /** How many there have been. */
@@ -39,7 +47,11 @@ export class DeadLetters<Raw = unknown, Position = unknown> {
 
   add(error: unknown, record: Raw, position?: Position): void {
     this.count++
-    if (this.fatal) throw error
+    if (this.fatal) {
+      const reason = typeof error === 'object' && error !== null ? error : new Error(String(error))
+      stopping.add(reason)
+      throw reason
+    }
     if (this.take !== undefined) this.take({ error, record, position, from: this.from })
     else if (Number.isInteger(Math.log10(this.count))) this.warn(error)
   }

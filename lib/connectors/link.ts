@@ -1,3 +1,4 @@
+import { stopsStream } from './deadLetters'
 import { anySignal } from './options'
 import { Backoff, type Retry } from './retry'
 
@@ -47,7 +48,7 @@ export class Link<C> {
       } catch (error) {
         if (opening !== undefined) this.lose(opening)
         if (stopped()) return undefined
-        if (!this.options.worthwhile(error)) throw error
+        if (stopsStream(error) || !this.options.worthwhile(error)) throw error
         await this.backoff.failed(error, anySignal(over, signal, this.options.signal))
       }
     }
@@ -62,6 +63,11 @@ export class Link<C> {
       told = true
       throw error
     })
+  }
+
+  /** The connection that there is at this moment; rejects where it does not come about. */
+  get current(): Promise<C> | undefined {
+    return this.opening
   }
 
   /** Aborts when the connection is to be no more. */

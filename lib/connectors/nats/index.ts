@@ -1,0 +1,5 @@
+export type { ConnectorOptions } from '../options'
+export type { NatsServerOptions } from './connection'
+export type { NatsPosition } from './member'
+export { type NatsSinkOptions, natsSink } from './sink'
+export { type NatsSourceOptions, natsSource } from './source'
