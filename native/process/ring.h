@@ -37,6 +37,8 @@ class RingReader {
   char* peek(size_t* size);
   // Gives up the place of the message that peek() returned.
   void advance();
+  // Whether something has come.
+  bool ready() const { return state_->written.load(std::memory_order_acquire) != read_; }
   // Announces that the reader waits; false when there is a message now.
   bool begin_wait();
   void end_wait() { state_->reader_waits.store(0, std::memory_order_relaxed); }

@@ -42,6 +42,7 @@ class Worker final : public Workplace, public CallbackWaiter {
     bool doomed = false;  // the pool has done away with it
   };
   bool wait();
+  void linger();
   // Deals with one message; false when there is none.
   bool step();
   enum class Nested { kNothing, kMessage, kCall };
@@ -79,6 +80,8 @@ class Worker final : public Workplace, public CallbackWaiter {
 
   bool reading_ = false;  // the message that was read last still has its place in the ring
   bool stopping_ = false;
+  int vain_ = 0;                             // how often nothing came while it lingered, in a row
+  int skip_ = 0;                             // how often it does not linger
   std::deque<std::vector<char>> postponed_;  // calls for after the one that waits for a callback
   const int woken_;                          // an event descriptor that ends a wait for a callback
   struct Flight {
