@@ -6,8 +6,12 @@ export interface NodeKind {
   /** Problems of the node's `spec`, as sentences; told with all others when the pipeline is made. */
   check(node: NodeSpec, known: { readonly pipelines: readonly string[] }): readonly string[]
   run(task: NodeTask): Promise<unknown>
-  /** What stored results are found by, besides the input; undefined: they are not stored. */
-  code?(node: NodeSpec): string | undefined
+  /**
+   * What stored results are found by, besides the input; undefined: they are not stored.
+   *
+   * @param pipeline the same of one of the pipelines, all of its nodes
+   */
+  code?(node: NodeSpec, pipeline: (name: string) => Promise<string | undefined>): Promise<string | undefined>
 }
 
 const kinds = new Map<string, NodeKind>()

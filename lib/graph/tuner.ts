@@ -26,6 +26,12 @@ export const hyperparamsTuner: NodeKind = {
     return problems
   },
 
+  async code({ spec }: NodeSpec, pipeline) {
+    const { chart, concurrency, ...looked } = spec as TunerNodeSpec
+    const objective = await pipeline(looked.objectivePipeline)
+    return objective === undefined ? undefined : `${objective}:${JSON.stringify(looked)}`
+  },
+
   async run({ node, args, api, signal, pool, store }: NodeTask) {
     const { objectivePipeline, ...spec } = node.spec as TunerNodeSpec
     const tuning = tune({

@@ -4,7 +4,7 @@ import { once } from 'node:events'
 import { readFile } from 'node:fs/promises'
 import { get } from 'node:http'
 import { join } from 'node:path'
-import { pipeline, readSpec } from '../../lib/graph'
+import { type AlgorithmStart, type NodeSpec, pipeline, readSpec } from '../../lib/graph'
 import { PythonPool } from '../../lib/index'
 import { type Trial, tune } from '../../lib/tuning'
 import { pythonWith } from '../fixtures/python'
@@ -163,6 +163,43 @@ describe('the tuner', function () {
     assert.notEqual(next.study, study, 'a study that is complete is followed by another one')
     assert.equal(tried.length, 9)
     assert.ok((await readFile(journal, 'utf8')).endsWith('\n'))
+  })
+
+  it('is not run again by a run from a node after it, unless what it tries has changed', async () => {
+    await using folder = await temporaryFolder()
+    let tried = 0
+    const made = (objective: AlgorithmStart) =>
+      pipeline({
+        name: 'stored',
+        pool,
+        store: folder.path,
+        nodes: [
+          readSpec(UNIFORM) as NodeSpec,
+          { nodeName: 'best', algorithm: ({ input }) => input[0], input: ['@optimizerNode.best.value'] },
+        ],
+        algorithms: { green: objective },
+        pipelines: {
+          Green: { nodes: [{ nodeName: 'green', algorithmName: 'green', input: ['@flowInput.hyperParams.x'] }] },
+        },
+      })
+    const square: AlgorithmStart = ({ input }) => {
+      tried++
+      return (input[0] as number) ** 2
+    }
+    await using first = made(square)
+    const whole = await first.run()
+    assert.equal(tried, 9)
+    await using again = made(square)
+    const { results, nodes } = await again.run({ from: 'best' })
+    assert.equal(tried, 9)
+    assert.equal(nodes.optimizerNode!.cached, true)
+    assert.deepEqual(results, whole.results)
+    await using other = made(({ input }) => {
+      tried++
+      return Math.abs(input[0] as number)
+    })
+    assert.equal((await other.run({ from: 'best' })).nodes.optimizerNode!.cached, false)
+    assert.equal(tried, 18)
   })
 
   it('serves a page that hears of each trial', async () => {
