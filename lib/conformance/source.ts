@@ -47,6 +47,7 @@ export function sourceConformance<T, P>(
   const checks: (readonly [string, Check<SourceSubject<T, P>>])[] = [
     ['gives all items in their order, each with a position that can be saved', inOrder],
     ['goes on behind a position', goesOn],
+    ['gives by readMany, where it has that, what it gives by read', givesMany],
     ['leaves positions as they were given', keepsPositions],
     ['ends, without an error, when its signal aborts, whatever it waits for', endsBySignal],
     ['gives nothing where its signal has aborted before', abortedBefore],
@@ -146,6 +147,38 @@ const goesOn: Check<SourceSubject<unknown, unknown>> = async (subject, patience)
   assert.deepEqual(again.items, itemsOf(subject, 5, 10))
   await again.stop()
   await third.close?.()
+}
+
+const givesMany: Check<SourceSubject<unknown, unknown>> = async (subject, patience) => {
+  await subject.put(itemsOf(subject, COUNT))
+  const source = await subject.open()
+  const read = async (from: unknown, count: number) => {
+    const pairs: (readonly [unknown, unknown])[] = []
+    const over = new AbortController()
+    const commitSoon = () => void Promise.resolve(source.commit?.(structuredClone(pairs.at(-1)![1]))).catch(() => {})
+    const lists = source.readMany!(from, over.signal, commitSoon)[Symbol.asyncIterator]()
+    while (pairs.length < count) {
+      const result = await within(patience, `item ${pairs.length}`, lists.next())
+      assert.ok(!result.done, `it ended after ${pairs.length} items`)
+      pairs.push(...result.value)
+    }
+    over.abort()
+    await within(patience, 'ending after the signal', Promise.resolve(lists.return?.()))
+    return pairs
+  }
+  if (source.readMany !== undefined) {
+    const pairs = await read(undefined, COUNT)
+    assert.deepEqual(
+      pairs.map(([item]) => item),
+      itemsOf(subject, COUNT),
+    )
+    const rest = subject.replays ? await read(structuredClone(pairs[9]![1]), COUNT - 10) : []
+    assert.deepEqual(
+      rest.map(([item]) => item),
+      subject.replays ? itemsOf(subject, COUNT - 10, 10) : [],
+    )
+  }
+  await source.close?.()
 }
 
 const keepsPositions: Check<SourceSubject<unknown, unknown>> = async (subject, patience) => {

@@ -44,6 +44,14 @@ export class Inbox<T> {
     return item
   }
 
+  /** All that are there at this moment, at most `limit`. */
+  pollMany(limit: number): T[] {
+    const some = this.items.slice(this.at, this.at + limit)
+    this.items = this.items.slice(this.at + some.length)
+    this.at = 0
+    return some
+  }
+
   /** Resolves when there is an item (true), or will be none any more (false). */
   async ready(): Promise<boolean> {
     while (this.size === 0) {

@@ -1,9 +1,8 @@
 import { config, map, Observable, type OperatorFunction } from 'rxjs'
-import { fromIterable } from '../sources/fromIterable'
 import { subscribeWithin } from '../sources/gate'
 import { StreamChecker } from '../streams/check'
 import type { Sink } from './sinks'
-import type { Source } from './sources'
+import { itemsOfSource, type Source } from './sources'
 import { SinkWriter } from './writer'
 
 export interface FromSourceOptions<P> {
@@ -43,7 +42,8 @@ export function fromSource<T, P>(source: Source<T, P>, options: FromSourceOption
     }
     outer?.addEventListener('abort', abort, { once: true })
     out.add(() => outer?.removeEventListener('abort', abort))
-    const items = fromIterable(() => source.read(options.from, over.signal, () => acknowledger.now())).pipe(
+    const from = () => options.from
+    const items = itemsOfSource(source, undefined, from, over.signal, () => acknowledger.now()).pipe(
       map(([value, position]) => {
         acknowledger.given(position)
         return value

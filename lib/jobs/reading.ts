@@ -1,8 +1,7 @@
 import { map, Observable } from 'rxjs'
 import { OptionError } from '../errors'
-import { fromIterableMinding } from '../sources/fromIterable'
 import type { Gate } from '../sources/gate'
-import type { Source } from './sources'
+import { itemsOfSource, type Source } from './sources'
 
 /** One source in one run of a job: where it stands, and what the outside knows of that. */
 export class Reading<T = unknown, P = unknown> {
@@ -27,7 +26,7 @@ export class Reading<T = unknown, P = unknown> {
       this.source = source
       const { signal } = this.over
       out.add(() => this.over.abort())
-      fromIterableMinding(() => source.read(this.position, signal, commitSoon), gate)
+      itemsOfSource(source, gate, () => this.position, signal, commitSoon)
         .pipe(
           map(([value, position]) => {
             this.position = position

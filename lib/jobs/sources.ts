@@ -1,8 +1,14 @@
 import { createReadStream } from 'node:fs'
+import type { Observable } from 'rxjs'
+import { fromIterableMinding, fromListsMinding } from '../sources/fromIterable'
+import type { Gate } from '../sources/gate'
 import { StreamChecker } from '../streams/check'
 
 /** Gives each item with the position behind it. A position is a value of its own, which stays as it is. */
 export type Positioned<T, P> = Iterable<readonly [T, P]> | AsyncIterable<readonly [T, P]>
+
+/** The same, several at a time. */
+export type PositionedLists<T, P> = AsyncIterable<readonly (readonly [T, P])[]>
 
 /**
  * Something outside that items come from, with a place in it that can be kept. A job keeps the position of what it has
@@ -19,6 +25,11 @@ export interface Source<T, P = unknown> {
    */
   read(position: P | undefined, signal?: AbortSignal, commitSoon?: () => void): Positioned<T, P>
   /**
+   * The same as `read`, several items at a time, as they come from the outside: an item by itself costs a promise. Where it is
+   * there, jobs and `fromSource` read by it, and still stop between any two items. Lists may be empty.
+   */
+  readMany?(position: P | undefined, signal?: AbortSignal, commitSoon?: () => void): PositionedLists<T, P>
+  /**
    * The checkpoint with this position is safe: the outside may forget what lies before it (an acknowledgement, an offset).
    * A rejection fails the job. Also called after reading has ended.
    */
@@ -30,6 +41,25 @@ export interface Source<T, P = unknown> {
 /** A source that gives the same items from the same position, however often: a file, a log. */
 export interface ReplaySource<T, P = unknown> extends Source<T, P> {
   read(position: P | undefined, signal?: AbortSignal): Positioned<T, P>
+}
+
+/** `read` of a source that has `readMany`. */
+export async function* oneByOne<T, P>(lists: PositionedLists<T, P>): AsyncGenerator<readonly [T, P]> {
+  for await (const list of lists) yield* list
+}
+
+/** What a source gives, by the quickest way that it has, while `gate` is open. */
+export function itemsOfSource<T, P>(
+  source: Source<T, P>,
+  gate: Gate | undefined,
+  from: () => P | undefined,
+  signal: AbortSignal,
+  commitSoon: () => void,
+): Observable<readonly [T, P]> {
+  if (typeof source.readMany === 'function') {
+    return fromListsMinding(() => source.readMany!(from(), signal, commitSoon), gate)
+  }
+  return fromIterableMinding(() => source.read(from(), signal, commitSoon), gate)
 }
 
 /** The items of an array, or of what `make` makes anew each time; the position is their number. */

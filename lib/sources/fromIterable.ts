@@ -22,11 +22,22 @@ export function fromIterable<T>(input: IterableInput<T>): Observable<T> {
 
 /** `fromIterable` that also stops while `gate` is closed, wherever it is subscribed. */
 export function fromIterableMinding<T>(input: IterableInput<T>, gate: Gate | undefined): Observable<T> {
-  return new Observable<T>((subscriber) => {
+  return pulled(gate, (subscriber) => {
     const iterable = typeof input === 'function' ? input() : input
-    const puller = isAsync(iterable)
-      ? new AsyncPuller(iterable[Symbol.asyncIterator](), subscriber)
+    return isAsync(iterable)
+      ? new ItemPuller(iterable[Symbol.asyncIterator](), subscriber)
       : new SyncPuller(iterable[Symbol.iterator](), subscriber)
+  })
+}
+
+/** The items of lists that come by and by. An item costs no promise then; a gate stops it within a list, too. */
+export function fromListsMinding<T>(input: () => AsyncIterable<readonly T[]>, gate: Gate | undefined): Observable<T> {
+  return pulled(gate, (subscriber) => new ListPuller(input()[Symbol.asyncIterator](), subscriber))
+}
+
+function pulled<T>(gate: Gate | undefined, make: (subscriber: Subscriber<T>) => Puller<T>): Observable<T> {
+  return new Observable<T>((subscriber) => {
+    const puller = make(subscriber)
     if (gate !== undefined) puller.mind(gate)
     subscriber.add(() => puller.stop())
     queueMicrotask(() => puller.wake())
@@ -44,7 +55,7 @@ abstract class Puller<T> {
   /** In force while items go downstream: what subscribes there minds the same gate, and who is full tells this source. */
   private readonly scope: Scope = { gate: gateInScope(), emitter: this.gates }
   protected minded: Gate | undefined
-  private yielding = false
+  protected yielding = false
   protected pulling = false
   protected finished = false
   protected stopped = false
@@ -159,16 +170,20 @@ class SyncPuller<T> extends Puller<T> {
   }
 }
 
-class AsyncPuller<T> extends Puller<T> {
-  /** What came when the minded gate had closed meanwhile. */
-  private held: IteratorResult<T> | undefined
+/** Pulls what comes by promises: `R` is an item, or several. */
+abstract class AsyncPuller<T, R> extends Puller<T> {
+  /** What came and is not out: the minded gate had closed meanwhile, or a gate closes within it. */
+  private held: IteratorResult<R> | undefined
 
   constructor(
-    private readonly iterator: AsyncIterator<T>,
+    private readonly iterator: AsyncIterator<R>,
     subscriber: Subscriber<T>,
   ) {
     super(subscriber)
   }
+
+  /** False where some of it is left, for a later call. */
+  protected abstract emit(result: R): boolean
 
   protected pull(): void {
     this.pulling = true
@@ -189,22 +204,16 @@ class AsyncPuller<T> extends Puller<T> {
   /** One `next()` at a time, as `for await` does it. */
   private async run(): Promise<void> {
     while (!this.stopped && this.gates.closed === 0) {
-      const result: IteratorResult<T> = this.held ?? (await this.iterator.next())
-      this.held = undefined
-      if (this.stopped) return
-      if (this.minded?.closed) {
-        this.held = result
-        return
-      }
+      this.held ??= await this.iterator.next()
+      const result = this.held
+      if (this.stopped || this.minded?.closed) return
       if (result.done) {
         this.finish()
         return
       }
-      this.within(() => this.subscriber.next(result.value))
-      if (this.turn.spent()) {
-        this.yield()
-        return
-      }
+      this.held = undefined
+      if (!this.emit(result.value)) this.held = result
+      if (this.yielding) return
     }
   }
 
@@ -222,6 +231,40 @@ class AsyncPuller<T> extends Puller<T> {
       this.iterator.return?.()?.then(undefined, report)
     } catch (error) {
       report(error)
+    }
+  }
+}
+
+class ItemPuller<T> extends AsyncPuller<T, T> {
+  protected emit(item: T): boolean {
+    this.within(() => this.subscriber.next(item))
+    if (this.turn.spent()) this.yield()
+    return true
+  }
+}
+
+class ListPuller<T> extends AsyncPuller<T, readonly T[]> {
+  private list: readonly T[] = []
+  /** So many of the list are out. */
+  private out = 0
+
+  protected emit(list: readonly T[]): boolean {
+    this.list = list
+    this.within(this.burst)
+    if (this.out < list.length) return false
+    this.list = []
+    this.out = 0
+    return true
+  }
+
+  private readonly burst = (): void => {
+    const { list, subscriber, gates, turn } = this
+    while (this.out < list.length && gates.closed === 0 && !this.stopped) {
+      subscriber.next(list[this.out++]!)
+      if (turn.spent()) {
+        this.yield()
+        return
+      }
     }
   }
 }

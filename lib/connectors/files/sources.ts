@@ -1,9 +1,9 @@
 import { readdir, rename, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { ReplaySource, Source } from '../../jobs/sources'
+import { oneByOne, type ReplaySource, type Source } from '../../jobs/sources'
 import { StreamChecker } from '../../streams/check'
 import { checkReading, FILE_OPTIONS, type FileOptions } from '../formats/options'
-import { formatOf, type Reading, readPlaced } from '../formats/reading'
+import { formatOf, positioned, type Reading, readPlaced } from '../formats/reading'
 import { anySignal } from '../options'
 import { pause } from '../retry'
 
@@ -19,18 +19,15 @@ export function fileSource<T = unknown>(path: string, options: FileOptions<T> = 
   const reading = checkReading(check, `files: ${path}`, options, typeof path === 'string' ? path : '')
   const own = check.signal('signal', options.signal)
   check.done()
-  return {
-    async *read(position = 0, signal) {
-      const over = anySignal(signal, own)
+  async function* readMany(position = 0, signal?: AbortSignal): AsyncGenerator<readonly (readonly [T, number])[]> {
+    const over = anySignal(signal, own)
+    if (over.aborted) return
+    for await (const block of readPlaced(path, position, reading)) {
+      yield block as (readonly [T, number])[]
       if (over.aborted) return
-      for await (const block of readPlaced(path, position, reading)) {
-        for (const placed of block) {
-          yield placed as readonly [T, number]
-          if (over.aborted) return
-        }
-      }
-    },
+    }
   }
+  return { read: (position, signal) => oneByOne(readMany(position, signal)), readMany }
 }
 
 /** Where a folder's source is. */
@@ -115,7 +112,14 @@ class FolderSource<T> implements Source<T, FolderPosition> {
     private readonly options: Complete,
   ) {}
 
-  async *read(position: FolderPosition | undefined, signal?: AbortSignal) {
+  read(position: FolderPosition | undefined, signal?: AbortSignal): AsyncGenerator<readonly [T, FolderPosition]> {
+    return oneByOne(this.readMany(position, signal))
+  }
+
+  async *readMany(
+    position: FolderPosition | undefined,
+    signal?: AbortSignal,
+  ): AsyncGenerator<readonly (readonly [T, FolderPosition])[]> {
     const { every, watch } = this.options
     const over = anySignal(signal, this.options.signal, this.over.signal)
     let done: readonly string[] = position?.done ?? []
@@ -135,18 +139,12 @@ class FolderSource<T> implements Source<T, FolderPosition> {
         }
         const from = name === current ? at : 0
         current = undefined
-        // One item behind, because the last one's position says that the file is done.
-        let held: readonly [T, number] | undefined
-        for await (const block of readPlaced(join(this.folder, name), from, this.reading, name)) {
-          for (const placed of block) {
-            if (over.aborted) return
-            if (held !== undefined) yield [held[0], { done, file: name, at: held[1] }] as const
-            held = placed as readonly [T, number]
-          }
-        }
-        if (over.aborted) return
+        const before = done
         done = [...done, name]
-        if (held !== undefined) yield [held[0], { done }] as const
+        const place = (at: number): FolderPosition => ({ done: before, file: name, at })
+        const blocks = readPlaced(join(this.folder, name), from, this.reading, name)
+        yield* positioned<T, FolderPosition>(blocks, place, { done }, over)
+        if (over.aborted) return
       }
       if (!watch && !waits) return
       await pause(every, over)

@@ -57,7 +57,9 @@ export class EpochFiles<T, S> implements Sink<T> {
   private items: T[] = []
   /** The files of the epoch that is being written. */
   private files: Promise<S>[] = []
-  private last: Promise<unknown> = Promise.resolve()
+  /** The file before the one that fills now. */
+  private last: Promise<unknown> | undefined
+  private readonly staging = new Set<Promise<S>>()
   private epoch = 1
   /** The number of the file before the job's first one. */
   private base = 0
@@ -72,6 +74,7 @@ export class EpochFiles<T, S> implements Sink<T> {
   async open(saved: unknown, signal?: AbortSignal): Promise<void> {
     this.items = []
     this.files = []
+    this.last = undefined
     this.prepared.clear()
     const { store } = this
     await store.open(signal)
@@ -93,15 +96,20 @@ export class EpochFiles<T, S> implements Sink<T> {
 
   write(value: T): void | Promise<void> {
     this.items.push(value)
-    return this.items.length >= this.options.maxItems ? this.flush(this.epoch) : undefined
+    if (this.items.length < this.options.maxItems) return
+    const before = this.last
+    this.flush(this.epoch)
+    // This file is on its way while the next one fills.
+    if (before !== undefined) return before.then(() => {})
   }
 
   async prepare(epoch: number): Promise<unknown> {
     const { base } = this
-    void this.flush(epoch).catch(() => {})
+    this.flush(epoch)
     const { files } = this
     this.files = []
     this.epoch = epoch + 1
+    this.last = undefined
     const staged = await Promise.all(files)
     this.prepared.set(epoch, staged)
     return { base, epoch, staged } satisfies Saved<S>
@@ -114,22 +122,25 @@ export class EpochFiles<T, S> implements Sink<T> {
   }
 
   async close(): Promise<void> {
-    await this.last
+    await Promise.allSettled(this.staging)
     await this.store.close()
   }
 
-  /** What there is, into a file; one after the other. */
-  private async flush(epoch: number): Promise<void> {
+  /** What there is, into a file. */
+  private flush(epoch: number): void {
     const { items } = this
     if (items.length === 0) return
     this.items = []
     const { writing, ending } = this.options
     const number = String(this.base + epoch).padStart(6, '0')
     const name = `${this.prefix}-${number}-${String(this.files.length).padStart(2, '0')}${ending}`
-    const file = this.last.then(async () => this.store.stage(name, await writing.encode(items)))
-    this.last = file.catch(() => {})
+    const file = writing.encode(items).then((bytes) => this.store.stage(name, bytes))
+    // Whoever waits for it is told, and `prepare` at the latest.
+    const over = () => this.staging.delete(file)
+    file.then(over, over)
+    this.staging.add(file)
+    this.last = file
     this.files.push(file)
-    await file
   }
 
   private numberOf(name: string): number | undefined {

@@ -8,6 +8,7 @@ import type { StreamChecker } from '../../streams/check'
 import { loadClient } from '../client'
 import type { RecordCodec } from '../codec'
 import type { DeadLetters } from '../deadLetters'
+import { linesOf } from './lines'
 
 /** What a file has in it: lines, records, or nothing but bytes. */
 export type FileFormat = 'text' | 'jsonl' | 'csv' | 'parquet' | 'arrow' | 'whole'
@@ -92,67 +93,27 @@ export function readPlaced(path: string, from: number, reading: Reading, name = 
   }
 }
 
-const NEWLINE = 10
-const RETURN = 13
-
-/** The lines of bytes that begin at `from`; the last one also without an end, unless `open`: then it is not complete yet. */
-export async function* linesOf(
-  bytes: AsyncIterable<Buffer>,
-  from: number,
-  format: 'text' | 'jsonl',
-  reading: Reading,
-  open = false,
-): AsyncGenerator<Placed[]> {
-  let position = from
-  let rest: Buffer[] = []
-  const decode = decoderOf(format, reading)
-  for await (const chunk of bytes) {
-    let start = 0
-    const found: Placed[] = []
-    let failure: { error: unknown } | undefined
-    for (let end = chunk.indexOf(NEWLINE); end >= 0; end = chunk.indexOf(NEWLINE, start)) {
-      const tail = chunk.subarray(start, end)
-      const line = rest.length === 0 ? tail : Buffer.concat([...rest, tail])
-      rest = []
-      const at = position
-      position += line.length + 1
-      start = end + 1
-      try {
-        const value = decode(line, at)
-        if (value !== undefined) found.push([value.value, position])
-      } catch (error) {
-        failure = { error }
-        break
-      }
+/**
+ * Items with their positions, one behind what is read: the last one's position, `done`, says that the file has been read to
+ * its end.
+ */
+export async function* positioned<T, P>(
+  blocks: AsyncIterable<readonly Placed[]>,
+  place: (at: number) => P,
+  done: P,
+  over: AbortSignal,
+): AsyncGenerator<(readonly [T, P])[]> {
+  let held: Placed | undefined
+  for await (const block of blocks) {
+    if (over.aborted) return
+    const list: (readonly [T, P])[] = []
+    for (const placed of block) {
+      if (held !== undefined) list.push([held[0] as T, place(held[1])])
+      held = placed
     }
-    // All of a block together: an item by itself through several generators costs more than reading it.
-    if (found.length > 0) yield found
-    if (failure !== undefined) throw failure.error
-    if (start < chunk.length) rest.push(start === 0 ? chunk : chunk.subarray(start))
+    yield list
   }
-  if (rest.length === 0 || open) return
-  const line = Buffer.concat(rest)
-  const value = decode(line, position)
-  if (value !== undefined) yield [[value.value, position + line.length]]
-}
-
-/** A line as a value; undefined where it is none. */
-function decoderOf(format: 'text' | 'jsonl', { codec, deadLetters }: Reading) {
-  return (line: Buffer, at: number): { value: unknown } | undefined => {
-    const length = line.length > 0 && line[line.length - 1] === RETURN ? line.length - 1 : line.length
-    // The mark that some editors put at the start of a file.
-    const marked = at === 0 && line[0] === 0xef && line[1] === 0xbb && line[2] === 0xbf
-    const bare = line.subarray(marked ? 3 : 0, length)
-    if (format === 'jsonl' && bare.length === 0) return undefined
-    try {
-      if (codec !== undefined) return { value: codec.decode(bare) }
-      const text = bare.toString('utf8')
-      return { value: format === 'text' ? text : JSON.parse(text) }
-    } catch (error) {
-      deadLetters.add(error, bare, at as never)
-      return undefined
-    }
-  }
+  if (held !== undefined && !over.aborted) yield [[held[0] as T, done]]
 }
 
 async function* counted(items: AsyncIterable<unknown>, first: number, from: number): AsyncGenerator<Placed[]> {

@@ -4,10 +4,11 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pipeline } from 'node:stream/promises'
 import { JobError } from '../../errors'
-import type { ReplaySource } from '../../jobs/sources'
+import { oneByOne, type ReplaySource } from '../../jobs/sources'
 import { StreamChecker } from '../../streams/check'
+import { linesOf } from '../formats/lines'
 import { checkReading, FILE_OPTIONS, type FileOptions } from '../formats/options'
-import { formatOf, linesOf, type Placed, type Reading, readPlaced } from '../formats/reading'
+import { formatOf, type Placed, positioned, type Reading, readPlaced } from '../formats/reading'
 import { anySignal } from '../options'
 import { Backoff, pause, retrying } from '../retry'
 import { checkHdfs, HDFS, type HdfsFile, type HdfsOptions, WebHdfs, worthwhile } from './client'
@@ -67,7 +68,14 @@ class HdfsSource<T> implements ReplaySource<T, HdfsPosition> {
     private readonly own: AbortSignal | undefined,
   ) {}
 
-  async *read(position: HdfsPosition | undefined, signal?: AbortSignal) {
+  read(position: HdfsPosition | undefined, signal?: AbortSignal): AsyncGenerator<readonly [T, HdfsPosition]> {
+    return oneByOne(this.readMany(position, signal))
+  }
+
+  async *readMany(
+    position: HdfsPosition | undefined,
+    signal?: AbortSignal,
+  ): AsyncGenerator<readonly (readonly [T, HdfsPosition])[]> {
     const over = anySignal(signal, this.own, this.over.signal)
     let { after = '', file: current, at = 0 } = position ?? {}
     while (!over.aborted) {
@@ -99,16 +107,8 @@ class HdfsSource<T> implements ReplaySource<T, HdfsPosition> {
   /** The items of a file; the last one's position says that it is done. */
   private async *items(file: HdfsFile, from: number, after: string, over: AbortSignal) {
     const { name, modified } = file
-    let held: Placed | undefined
-    for await (const block of this.placed(file, from, over)) {
-      for (const placed of block) {
-        if (over.aborted) return
-        if (held !== undefined)
-          yield [held[0] as T, { after, file: name, at: held[1], modified } as HdfsPosition] as const
-        held = placed
-      }
-    }
-    if (held !== undefined && !over.aborted) yield [held[0] as T, { after: name } as HdfsPosition] as const
+    const place = (at: number): HdfsPosition => ({ after, file: name, at, modified })
+    yield* positioned<T, HdfsPosition>(this.placed(file, from, over), place, { after: name }, over)
   }
 
   private async *placed({ name, length }: HdfsFile, from: number, over: AbortSignal): AsyncGenerator<Placed[]> {

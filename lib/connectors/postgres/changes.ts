@@ -1,4 +1,4 @@
-import type { Source } from '../../jobs/sources'
+import { oneByOne, type Source } from '../../jobs/sources'
 import { StreamChecker } from '../../streams/check'
 import { anySignal, type CommonOptions, type ConnectorOptions, checkCommon } from '../options'
 import { Backoff, retrying } from '../retry'
@@ -109,7 +109,11 @@ class ChangesSource implements Source<Change, PostgresPosition> {
     this.connections = new Connections(options.connection, common.secrets)
   }
 
-  async *read(position: PostgresPosition | undefined, signal?: AbortSignal): AsyncGenerator<Positioned> {
+  read(position: PostgresPosition | undefined, signal?: AbortSignal): AsyncGenerator<Positioned> {
+    return oneByOne(this.readMany(position, signal))
+  }
+
+  async *readMany(position: PostgresPosition | undefined, signal?: AbortSignal): AsyncGenerator<readonly Positioned[]> {
     const { slot } = this.options
     const { retry, secrets } = this.common
     this.ending = new AbortController()
@@ -123,10 +127,8 @@ class ChangesSource implements Source<Change, PostgresPosition> {
         try {
           for await (const pairs of this.attempt(this.given)) {
             backoff.succeeded()
-            for (const pair of pairs) {
-              this.given = pair[1]
-              yield pair
-            }
+            this.given = pairs.at(-1)![1]
+            yield pairs
           }
         } catch (error) {
           if (ended.aborted) return
@@ -187,7 +189,7 @@ class ChangesSource implements Source<Change, PostgresPosition> {
   /** The rows of tables that were not read to their end yet, as one view of the database shows them. */
   private async *readRows(unread: readonly KnownTable[], from: PostgresPosition, parserOf: ParseValue) {
     let at = from
-    const { client, lsn } = await openView(this.connections, parserOf)
+    const { client, lsn } = await openView(this.connections)
     try {
       const begun = at.reading?.table
       for (const one of [...unread].sort((a, b) => Number(b.table === begun) - Number(a.table === begun))) {
@@ -199,7 +201,7 @@ class ChangesSource implements Source<Change, PostgresPosition> {
           after = reading.upTo!
           at = { ...at, ranges: [...at.ranges, reading] }
         }
-        for await (const page of rowsOf({ client, lsn }, one, after, this.common.batch)) {
+        for await (const page of rowsOf({ client, lsn }, parserOf, one, after, this.common.batch)) {
           const base = at
           yield page.map(([row, upTo]): Positioned => {
             return [

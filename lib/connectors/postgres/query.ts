@@ -5,7 +5,7 @@ import { checkCommon } from '../options'
 import type { Row } from '../tables/change'
 import { checkQuery, type KeyPosition, type Pager, QUERY, type QueryOptions, QuerySource } from '../tables/query'
 import { Connections, checkConnection, isPassing, type PostgresConnection, quoted } from './connection'
-import { typesOf, valueParser } from './types'
+import { type ParseValue, rowBehind, typesBehind, valueParser } from './types'
 
 export interface PostgresQueryOptions<T = Row> extends QueryOptions<T> {
   connection: PostgresConnection
@@ -32,8 +32,11 @@ export function postgresQuery<T = Row>(options: PostgresQueryOptions<T>): Source
 
 class PostgresPager<T> implements Pager<T> {
   private client: Client | undefined
+  private parserOf: ParseValue | undefined
   private readonly first: string
   private readonly next: string
+  /** So many columns before those of the row are the key, as texts. */
+  private readonly parts: number
 
   constructor(
     private readonly connections: Connections,
@@ -44,24 +47,28 @@ class PostgresPager<T> implements Pager<T> {
   ) {
     const parts = key.map((column) => `rows.${quoted(column)}`)
     const texts = parts.map((part) => `${part}::text`).join(', ')
-    const from = `SELECT ARRAY[${texts}], rows.* FROM (${query}\n) AS rows`
+    const from = `SELECT ${texts}, rows.* FROM (${query}\n) AS rows`
     const order = `ORDER BY ${parts.join(', ')} LIMIT ${batch}`
+    this.parts = key.length
     this.first = `${from} ${order}`
     this.next = `${from} WHERE (${parts.join(', ')}) > (${parts.map((_, at) => `$${at + 1}`).join(', ')}) ${order}`
   }
 
   async page(after: KeyPosition | undefined) {
-    this.client ??= await this.connect()
-    const { client } = this
+    this.client ??= await this.connections.connect()
+    const { client, parts } = this
     try {
+      this.parserOf ??= await valueParser(this.types)
+      const { parserOf } = this
       const text = after === undefined ? this.first : this.next
-      const { rows, fields } = await client.query<unknown[]>({ text, values: [...(after ?? [])], rowMode: 'array' })
-      const names = fields.slice(1).map(({ name }) => name)
-      return rows.map((values) => {
-        const row: Record<string, unknown> = {}
-        for (let at = 0; at < names.length; at++) row[names[at]!] = values[at + 1]
-        return [row as T, values[0] as KeyPosition] as const
+      const { rows, fields } = await client.query<unknown[]>({
+        text,
+        values: [...(after ?? [])],
+        rowMode: 'array',
+        types: typesBehind(parts, parserOf),
       })
+      const names = fields.slice(parts).map(({ name }) => name)
+      return rows.map((values) => [rowBehind<T>(parts, names, values), values.slice(0, parts) as string[]] as const)
     } catch (error) {
       if (this.client === client) this.client = undefined
       await this.connections.end(client)
@@ -76,9 +83,5 @@ class PostgresPager<T> implements Pager<T> {
   close(): void {
     this.client = undefined
     this.connections.cut()
-  }
-
-  private async connect(): Promise<Client> {
-    return this.connections.connect({ types: typesOf(await valueParser(this.types)) })
   }
 }

@@ -3,7 +3,7 @@ import type { Client } from 'pg'
 import type { Row } from '../tables/change'
 import { type Connections, quoted, quotedTable } from './connection'
 import { columnsOf, type KnownTable } from './setup'
-import { type ParseValue, typesOf } from './types'
+import { type ParseValue, rowBehind, typesBehind } from './types'
 
 /** A view of the database at one place in its log. */
 export interface View {
@@ -16,7 +16,7 @@ export interface View {
  * Opens a view whose place in the log is known: the server tells both when it makes a slot. This one is temporary and is
  * gone as soon as the view is there; the one that the stream uses holds the log.
  */
-export async function openView(connections: Connections, parserOf: ParseValue): Promise<View> {
+export async function openView(connections: Connections): Promise<View> {
   const maker = await connections.connect({ replication: 'database' })
   let client: Client | undefined
   try {
@@ -25,7 +25,7 @@ export async function openView(connections: Connections, parserOf: ParseValue): 
       `CREATE_REPLICATION_SLOT ${slot} TEMPORARY LOGICAL pgoutput EXPORT_SNAPSHOT`,
     )
     const { snapshot_name, consistent_point } = made.rows[0]!
-    client = await connections.connect({ types: typesOf(parserOf) })
+    client = await connections.connect()
     await client.query('BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY')
     await client.query(`SET TRANSACTION SNAPSHOT '${snapshot_name.replaceAll("'", "''")}'`)
     return { client, lsn: consistent_point }
@@ -40,20 +40,27 @@ export async function openView(connections: Connections, parserOf: ParseValue): 
 /** Rows with the texts of their keys, in the order of the keys, from behind `after` on. */
 export async function* rowsOf(
   { client }: View,
+  parserOf: ParseValue,
   { table, key, columns }: KnownTable,
   after: readonly string[] | undefined,
   page: number,
 ): AsyncGenerator<(readonly [row: Row, key: readonly string[]])[]> {
   const names = columnsOf(columns).map(([name]) => name)
-  const parts = key.map(({ name }) => quoted(name))
+  // With the table's name: the texts in the result are called the same.
+  const parts = key.map(({ name }) => `rows.${quoted(name)}`)
   const from = after === undefined ? '' : `WHERE (${parts.join(', ')}) > (${castsOf(key, 1)})`
   const texts = parts.map((part) => `${part}::text`).join(', ')
   await client.query(
-    `DECLARE reading NO SCROLL CURSOR FOR SELECT ARRAY[${texts}], ${names.map(quoted).join(', ')} ` +
-      `FROM ${quotedTable(table)} ${from} ORDER BY ${parts.join(', ')}`,
+    `DECLARE reading NO SCROLL CURSOR FOR SELECT ${texts}, ${names.map(quoted).join(', ')} ` +
+      `FROM ${quotedTable(table)} AS rows ${from} ORDER BY ${parts.join(', ')}`,
     after === undefined ? undefined : [...after],
   )
-  const fetch = () => client.query<unknown[]>({ text: `FETCH ${page} FROM reading`, rowMode: 'array' })
+  const fetch = () =>
+    client.query<unknown[]>({
+      text: `FETCH ${page} FROM reading`,
+      rowMode: 'array',
+      types: typesBehind(key.length, parserOf),
+    })
   let coming = fetch()
   for (;;) {
     const { rows } = await coming
@@ -63,16 +70,14 @@ export async function* rowsOf(
       coming = fetch()
       coming.catch(() => {})
     }
-    if (rows.length > 0) yield rows.map((values) => [rowOf(names, values), values[0] as string[]] as const)
+    if (rows.length > 0) {
+      yield rows.map(
+        (values) => [rowBehind(key.length, names, values), values.slice(0, key.length) as string[]] as const,
+      )
+    }
     if (!more) break
   }
   await client.query('CLOSE reading')
-}
-
-function rowOf(names: readonly string[], values: readonly unknown[]): Row {
-  const row: Record<string, unknown> = {}
-  for (let at = 0; at < names.length; at++) row[names[at]!] = values[at + 1]
-  return row
 }
 
 /** Parameters from `$from` on, as the types of the key's columns. */

@@ -29,7 +29,17 @@ export async function valueParser(own: ((oid: number) => ((text: string) => unkn
   return parserOf
 }
 
-/** For the option `types` of a client. */
-export function typesOf(parserOf: ParseValue): CustomTypesConfig {
-  return { getTypeParser: (oid: number) => parserOf(oid) } as CustomTypesConfig
+/** The row whose values stand behind so many others. */
+export function rowBehind<T>(before: number, names: readonly string[], values: readonly unknown[]): T {
+  const row: Record<string, unknown> = {}
+  for (let at = 0; at < names.length; at++) row[names[at]!] = values[at + before]
+  return row as T
+}
+
+/** For the option `types` of one query: its first so many columns stay texts. */
+export function typesBehind(before: number, parserOf: ParseValue): CustomTypesConfig {
+  let asked = 0
+  // It is asked for one column after the other.
+  const getTypeParser = (oid: number) => (asked++ < before ? (text: string) => text : parserOf(oid))
+  return { getTypeParser } as CustomTypesConfig
 }

@@ -1,5 +1,5 @@
 import type { Channel, ConsumeMessage, Options } from 'amqplib'
-import type { Positioned, Source } from '../../jobs/sources'
+import { oneByOne, type PositionedLists, type Source } from '../../jobs/sources'
 import { StreamChecker } from '../../streams/check'
 import { Inbox } from '../inbox'
 import type { Link } from '../link'
@@ -24,6 +24,9 @@ interface Arrived {
   readonly message: ConsumeMessage
   readonly connection: number
 }
+
+/** The most messages that are decoded at once. */
+const LIST = 1000
 
 let connections = 0
 
@@ -69,8 +72,12 @@ class RabbitSource<T> implements Source<T, RabbitPosition> {
     )
   }
 
-  read(_position: unknown, signal?: AbortSignal, commitSoon?: () => void): Positioned<T, RabbitPosition> {
-    return this.items(signal, commitSoon)
+  read(position: unknown, signal?: AbortSignal, commitSoon?: () => void): AsyncIterable<readonly [T, RabbitPosition]> {
+    return oneByOne(this.readMany(position, signal, commitSoon))
+  }
+
+  readMany(_position: unknown, signal?: AbortSignal, commitSoon?: () => void): PositionedLists<T, RabbitPosition> {
+    return this.lists(signal, commitSoon)
   }
 
   commit({ connection, tag }: RabbitPosition): void {
@@ -90,10 +97,10 @@ class RabbitSource<T> implements Source<T, RabbitPosition> {
     return this.link.close()
   }
 
-  private async *items(
+  private async *lists(
     signal: AbortSignal | undefined,
     commitSoon: (() => void) | undefined,
-  ): AsyncGenerator<readonly [T, RabbitPosition]> {
+  ): AsyncGenerator<(readonly [T, RabbitPosition])[]> {
     const { common, link, prefetch } = this
     const over = link.signal
     const stopped = () => signal?.aborted || common.signal?.aborted || over.aborted
@@ -107,21 +114,26 @@ class RabbitSource<T> implements Source<T, RabbitPosition> {
         if (consuming === undefined) return
         cancel = consuming
         while (await inbox.ready()) {
-          for (let arrived = inbox.poll(); arrived !== undefined && !stopped(); arrived = inbox.poll()) {
-            const { message, connection } = arrived
+          const list: (readonly [T, RabbitPosition])[] = []
+          const arrived = inbox.pollMany(Math.ceil(Math.min(LIST, prefetch / 4)))
+          for (const { message, connection } of arrived) {
             const tag = message.fields.deliveryTag
-            const given = tag - (this.live?.connection === connection ? this.live.acknowledged : tag)
-            // Half of what may be on its way: time for a commit before the server stops.
-            if (given * 2 >= prefetch) commitSoon?.()
-            let value: T
             try {
-              value = common.codec.decode(message.content)
+              list.push([common.codec.decode(message.content), { connection, tag }])
             } catch (error) {
+              // Where a bad one is the stream's error, those before it come before that.
+              if (list.length > 0) yield list.splice(0)
               common.deadLetters.add(error, message)
-              continue
             }
-            yield [value, { connection, tag }]
           }
+          if (stopped()) return
+          if (list.length > 0) yield list
+          // Somebody asks for more, so all of them are given.
+          const { message, connection } = arrived.at(-1)!
+          const tag = message.fields.deliveryTag
+          const given = tag - (this.live?.connection === connection ? this.live.acknowledged : tag)
+          // Half of what may be on its way: time for a commit before the server stops.
+          if (given * 2 >= prefetch) commitSoon?.()
         }
         return
       } catch (error) {

@@ -1,4 +1,4 @@
-import type { Positioned, Source } from '../../jobs/sources'
+import { oneByOne, type PositionedLists, type Source } from '../../jobs/sources'
 import type { Link } from '../link'
 import { type RedisConnection, redisLink } from './connection'
 import { compareIds, type EntryFormat, entryFormat, type RawEntry } from './entries'
@@ -51,10 +51,18 @@ export class GroupSource<T> implements Source<T, GroupPosition> {
     position: GroupPosition | undefined,
     signal?: AbortSignal,
     commitSoon?: () => void,
-  ): Positioned<T, GroupPosition> {
+  ): AsyncIterable<readonly [T, GroupPosition]> {
+    return oneByOne(this.readMany(position, signal, commitSoon))
+  }
+
+  readMany(
+    position: GroupPosition | undefined,
+    signal?: AbortSignal,
+    commitSoon?: () => void,
+  ): PositionedLists<T, GroupPosition> {
     this.position = position ?? { last: '0', claimed: [] }
     this.given = []
-    return this.items(signal, commitSoon)
+    return this.lists(signal, commitSoon)
   }
 
   async commit({ last, claimed }: GroupPosition): Promise<void> {
@@ -71,10 +79,10 @@ export class GroupSource<T> implements Source<T, GroupPosition> {
     await Promise.all([this.reading.close(), this.acknowledging.close()])
   }
 
-  private async *items(
+  private async *lists(
     signal: AbortSignal | undefined,
     commitSoon: (() => void) | undefined,
-  ): AsyncGenerator<readonly [T, GroupPosition]> {
+  ): AsyncGenerator<(readonly [T, GroupPosition])[]> {
     const { reading } = this
     const over = reading.signal
     const { common, end } = this.settings
@@ -96,15 +104,13 @@ export class GroupSource<T> implements Source<T, GroupPosition> {
           if (performance.now() >= claimAt) {
             claimAt = performance.now() + (this.member.claimIdle ?? Number.POSITIVE_INFINITY) / 2
             for await (const entries of this.claim(connection)) {
-              for (const entry of entries) yield* this.give(entry, true)
+              yield* this.give(entries, true)
             }
           }
           if (end && entries.length === 0) return
           next = ahead(this.ask(connection, '>'))
-          for (const entry of entries) {
-            if (stopped()) return
-            yield* this.give(entry, false)
-          }
+          if (stopped()) return
+          yield* this.give(entries, false)
           if (this.given.length >= WINDOW) commitSoon?.()
         }
       } catch (error) {
@@ -114,31 +120,37 @@ export class GroupSource<T> implements Source<T, GroupPosition> {
     }
   }
 
-  /** One entry to the stream; a bad one to the dead letters, and so worked off. */
-  private *give([rawId, fields]: RawEntry, isClaimed: boolean): Generator<readonly [T, GroupPosition]> {
-    const id = rawId.toString('latin1')
-    const { position } = this
-    if (isClaimed) this.position = { last: position.last, claimed: [...position.claimed, id] }
-    else {
-      this.position = { last: id, claimed: position.claimed }
-      this.given.push(id)
+  /** Entries to the stream; bad ones to the dead letters, and so worked off. */
+  private *give(entries: readonly RawEntry[], isClaimed: boolean): Generator<(readonly [T, GroupPosition])[]> {
+    const list: (readonly [T, GroupPosition])[] = []
+    for (const [rawId, fields] of entries) {
+      const id = rawId.toString('latin1')
+      const { position } = this
+      if (isClaimed) this.position = { last: position.last, claimed: [...position.claimed, id] }
+      else {
+        this.position = { last: id, claimed: position.claimed }
+        this.given.push(id)
+      }
+      let value: T
+      try {
+        if (fields === null) throw new Error('the entry was trimmed before it was read')
+        value = this.format.decode(fields)
+      } catch (error) {
+        // Where a bad one is the stream's error, those before it come before that.
+        if (list.length > 0) yield list.splice(0)
+        this.settings.common.deadLetters.add(error, fields, id as never)
+        continue
+      }
+      list.push([value, this.position])
     }
-    let value: T
-    try {
-      if (fields === null) throw new Error('the entry was trimmed before it was read')
-      value = this.format.decode(fields)
-    } catch (error) {
-      this.settings.common.deadLetters.add(error, fields, id as never)
-      return
-    }
-    yield [value, this.position]
+    if (list.length > 0) yield list
   }
 
   /** What the server holds as given to this member: acknowledged where the position covers it, else given to the stream. */
   private async *pending(
     redis: RedisConnection,
     stopped: () => boolean | undefined,
-  ): AsyncGenerator<readonly [T, GroupPosition]> {
+  ): AsyncGenerator<(readonly [T, GroupPosition])[]> {
     for (const isClaimed of [false, true]) {
       const known = new Set(this.position.claimed)
       const { last } = this.position
@@ -146,14 +158,16 @@ export class GroupSource<T> implements Source<T, GroupPosition> {
       const done: string[] = []
       for (let from = '0'; !stopped(); ) {
         const entries = await this.ask(redis, from, isClaimed)
+        const unseen: RawEntry[] = []
         for (const entry of entries) {
           const id = entry[0].toString('latin1')
           from = id
           const seen = isClaimed ? known.has(id) : compareIds(id, last) <= 0
-          if (!seen) yield* this.give(entry, isClaimed)
+          if (!seen) unseen.push(entry)
           // Those that this very reader gave out wait for their commit.
           else if (!isClaimed && !unacknowledged.has(id)) done.push(id)
         }
+        yield* this.give(unseen, isClaimed)
         if (entries.length === 0) break
       }
       await this.acknowledge(done)

@@ -1,4 +1,4 @@
-import type { Positioned, ReplaySource } from '../../jobs/sources'
+import { oneByOne, type PositionedLists, type ReplaySource } from '../../jobs/sources'
 import type { Link } from '../link'
 import { type RedisConnection, redisLink } from './connection'
 import { type EntryFormat, entryFormat, type RawEntry } from './entries'
@@ -17,15 +17,19 @@ export class LogSource<T> implements ReplaySource<T, string> {
     this.format = entryFormat(settings.field, settings.common.codec)
   }
 
-  read(position: string | undefined, signal?: AbortSignal): Positioned<T, string> {
-    return this.items(position ?? this.settings.start, signal)
+  read(position: string | undefined, signal?: AbortSignal): AsyncIterable<readonly [T, string]> {
+    return oneByOne(this.readMany(position, signal))
+  }
+
+  readMany(position: string | undefined, signal?: AbortSignal): PositionedLists<T, string> {
+    return this.lists(position ?? this.settings.start, signal)
   }
 
   close(): Promise<void> {
     return this.link.close()
   }
 
-  private async *items(start: string, signal: AbortSignal | undefined): AsyncGenerator<readonly [T, string]> {
+  private async *lists(start: string, signal: AbortSignal | undefined): AsyncGenerator<(readonly [T, string])[]> {
     const { end, common } = this.settings
     const over = this.link.signal
     let last = start
@@ -37,18 +41,22 @@ export class LogSource<T> implements ReplaySource<T, string> {
       if (entries === undefined || (end && entries.length === 0)) return
       if (entries.length > 0) last = entries.at(-1)![0].toString('latin1')
       next = ahead(this.ask(last, signal))
+      const list: (readonly [T, string])[] = []
       for (const [id, fields] of entries) {
-        if (signal?.aborted) return
         const position = id.toString('latin1')
         let value: T
         try {
           value = this.format.decode(fields!)
         } catch (error) {
+          // Where a bad one is the stream's error, those before it come before that.
+          if (list.length > 0) yield list.splice(0)
           common.deadLetters.add(error, fields, position)
           continue
         }
-        yield [value, position]
+        list.push([value, position])
       }
+      if (signal?.aborted) return
+      yield list
     }
   }
 

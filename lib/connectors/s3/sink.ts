@@ -28,6 +28,9 @@ export function s3Sink<T = unknown>(options: S3SinkOptions<T>): Sink<T> {
   return new EpochFiles(new S3Store(new Bucket(s3), partBytes, signal), 'part', files)
 }
 
+/** So many uploads are completed at once. */
+const AT_ONCE = 8
+
 /** An upload that is complete but for the last word. */
 interface Upload {
   name: string
@@ -84,20 +87,25 @@ class S3Store implements EpochStore<Upload> {
   }
 
   async show(uploads: readonly Upload[]): Promise<void> {
-    for (const { name, id, parts } of uploads) {
-      const Key = this.keyOf(name)
-      const Parts = parts.map(({ number, etag }) => ({ PartNumber: number, ETag: etag }))
-      try {
-        await this.send('CompleteMultipartUploadCommand', `completing ${Key}`, {
-          Key,
-          UploadId: id,
-          MultipartUpload: { Parts },
-        })
-      } catch (error) {
-        // Completed before the process was killed, or before the answer was lost: then the object is there.
-        if (!isName(error, 'NoSuchUpload')) throw error
-        await this.send('HeadObjectCommand', `completing ${Key}`, { Key })
-      }
+    // Several at once: what takes time is the way to the service and back.
+    for (let at = 0; at < uploads.length; at += AT_ONCE) {
+      await Promise.all(uploads.slice(at, at + AT_ONCE).map((upload) => this.complete(upload)))
+    }
+  }
+
+  private async complete({ name, id, parts }: Upload): Promise<void> {
+    const Key = this.keyOf(name)
+    const Parts = parts.map(({ number, etag }) => ({ PartNumber: number, ETag: etag }))
+    try {
+      await this.send('CompleteMultipartUploadCommand', `completing ${Key}`, {
+        Key,
+        UploadId: id,
+        MultipartUpload: { Parts },
+      })
+    } catch (error) {
+      // Completed before the process was killed, or before the answer was lost: then the object is there.
+      if (!isName(error, 'NoSuchUpload')) throw error
+      await this.send('HeadObjectCommand', `completing ${Key}`, { Key })
     }
   }
 

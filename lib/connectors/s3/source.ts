@@ -5,10 +5,11 @@ import { join } from 'node:path'
 import type { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { JobError } from '../../errors'
-import type { ReplaySource } from '../../jobs/sources'
+import { oneByOne, type ReplaySource } from '../../jobs/sources'
 import { StreamChecker } from '../../streams/check'
+import { linesOf } from '../formats/lines'
 import { checkReading, FILE_OPTIONS, type FileOptions } from '../formats/options'
-import { formatOf, linesOf, type Placed, type Reading, readPlaced } from '../formats/reading'
+import { formatOf, type Placed, positioned, type Reading, readPlaced } from '../formats/reading'
 import { anySignal } from '../options'
 import { Backoff, pause } from '../retry'
 import { Bucket, checkS3, S3, type S3Options, worthwhile } from './client'
@@ -72,7 +73,14 @@ class S3Source<T> implements ReplaySource<T, S3Position> {
     private readonly own: AbortSignal | undefined,
   ) {}
 
-  async *read(position: S3Position | undefined, signal?: AbortSignal) {
+  read(position: S3Position | undefined, signal?: AbortSignal): AsyncGenerator<readonly [T, S3Position]> {
+    return oneByOne(this.readMany(position, signal))
+  }
+
+  async *readMany(
+    position: S3Position | undefined,
+    signal?: AbortSignal,
+  ): AsyncGenerator<readonly (readonly [T, S3Position])[]> {
     const over = anySignal(signal, this.own, this.over.signal)
     let { after } = position ?? {}
     if (position?.key !== undefined) {
@@ -118,16 +126,8 @@ class S3Source<T> implements ReplaySource<T, S3Position> {
   /** The items of an object; the last one's position says that it is done. */
   private async *object(found: Found, from: number, after: string | undefined, over: AbortSignal) {
     const { key, etag } = found
-    let held: Placed | undefined
-    for await (const block of this.placed(found, from, over)) {
-      for (const placed of block) {
-        if (over.aborted) return
-        if (held !== undefined) yield [held[0] as T, { after, key, at: held[1], etag } as S3Position] as const
-        held = placed
-      }
-    }
-    if (over.aborted) return
-    if (held !== undefined) yield [held[0] as T, { after: key } as S3Position] as const
+    const place = (at: number): S3Position => ({ after, key, at, etag })
+    yield* positioned<T, S3Position>(this.placed(found, from, over), place, { after: key }, over)
   }
 
   private async *placed(found: Found, from: number, over: AbortSignal): AsyncGenerator<Placed[]> {

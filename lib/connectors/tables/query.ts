@@ -1,4 +1,4 @@
-import type { Source } from '../../jobs/sources'
+import { oneByOne, type Source } from '../../jobs/sources'
 import type { StreamChecker } from '../../streams/check'
 import { anySignal, type CommonOptions, type ConnectorOptions } from '../options'
 import { Backoff, pause, retrying } from '../retry'
@@ -53,7 +53,11 @@ export class QuerySource<T, K = KeyPosition> implements Source<T, K> {
     private readonly common: Pick<CommonOptions<T>, 'batch' | 'retry' | 'secrets' | 'signal'>,
   ) {}
 
-  async *read(position: K | undefined, signal?: AbortSignal): AsyncGenerator<readonly [T, K]> {
+  read(position: K | undefined, signal?: AbortSignal): AsyncGenerator<readonly [T, K]> {
+    return oneByOne(this.readMany(position, signal))
+  }
+
+  async *readMany(position: K | undefined, signal?: AbortSignal): AsyncGenerator<readonly (readonly [T, K])[]> {
     const { batch, retry, secrets } = this.common
     this.ending = new AbortController()
     const ended = anySignal(this.ending.signal, this.common.signal, signal)
@@ -80,7 +84,7 @@ export class QuerySource<T, K = KeyPosition> implements Source<T, K> {
           coming = pageFrom(last)
           coming.catch(() => {})
         }
-        yield* rows
+        yield rows
         if (more) continue
         if (this.poll === undefined) return
         await pause(this.poll, ended)

@@ -10,6 +10,7 @@ import { Copy, useSql } from './database'
 /** Transactions of a kind until it is stopped; the number of those that there were. */
 async function write(connection: string, random: Random, over: () => boolean, statement: () => string) {
   const sql = new Client(connection)
+  sql.on('error', () => {})
   await sql.connect()
   let count = 0
   for (; !over(); await sleep(whole(random, 0, 4))) {
@@ -59,47 +60,52 @@ describeService('PostgreSQL: changes, stopped at random and begun again where a 
     let safe: { position: PostgresPosition | undefined; rows: Copy['rows'] } = { position: undefined, rows: new Map() }
     const cut = () =>
       sql(`SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'rxjs-python'`)
-    for (let ended = false; !ended; ) {
-      // The last one gets as far as it takes.
-      const last = seen.stops >= 6 && seen.amongRows > 0 && seen.amongChanges > 0
-      if (last && writing) {
-        writing = false
-        await Promise.all(writers)
-        await sql(`INSERT INTO ${table} VALUES (${type === 'int' ? rows * 9 : `'zzz'`}, 'end')`)
-      }
-      const batch = whole(random, 1, 300)
-      const retry = { initial: 5, max: 50 }
-      const source = postgresChanges({ connection, tables: [table], slot: table, batch, retry })
-      const copy = new Copy('id')
-      for (const [id, row] of safe.rows) copy.rows.set(id, row)
-      const over = new AbortController()
-      // A checkpoint is older than what was read when the process dies.
-      const stop = last ? Number.POSITIVE_INFINITY : whole(random, 20, rows)
-      let count = 0
-      for await (const [change, position] of source.read(safe.position, over.signal)) {
-        copy.apply(change)
-        count++
-        if (random() < 0.02) {
-          safe = { position: structuredClone(position), rows: new Map(copy.rows) }
-          if (position.reading === undefined) seen.amongChanges++
-          else seen.amongRows++
-          if (random() < 0.8) await source.commit!(safe.position!)
+    try {
+      for (let ended = false; !ended; ) {
+        // The last one gets as far as it takes.
+        const last = seen.stops >= 6 && seen.amongRows > 0 && seen.amongChanges > 0
+        if (last && writing) {
+          writing = false
+          await Promise.all(writers)
+          await sql(`INSERT INTO ${table} VALUES (${type === 'int' ? rows * 9 : `'zzz'`}, 'end')`)
         }
-        if (random() < 0.001) await cut()
-        if (random() < 0.002) await sleep(whole(random, 0, 30))
-        const isEnd = 'new' in change && change.new.name === 'end'
-        // Where it is the last of the rows, changes of others are still to come.
-        if (isEnd && change.kind === 'read') await sql(`UPDATE ${table} SET version = 1 WHERE name = 'end'`)
-        ended = isEnd && change.kind !== 'read'
-        if (ended || count >= stop) break
+        const batch = whole(random, 1, 300)
+        const retry = { initial: 5, max: 50 }
+        const source = postgresChanges({ connection, tables: [table], slot: table, batch, retry })
+        const copy = new Copy('id')
+        for (const [id, row] of safe.rows) copy.rows.set(id, row)
+        const over = new AbortController()
+        // A checkpoint is older than what was read when the process dies.
+        const stop = last ? Number.POSITIVE_INFINITY : whole(random, 20, rows)
+        let count = 0
+        for await (const [change, position] of source.read(safe.position, over.signal)) {
+          copy.apply(change)
+          count++
+          if (random() < 0.02) {
+            safe = { position: structuredClone(position), rows: new Map(copy.rows) }
+            if (position.reading === undefined) seen.amongChanges++
+            else seen.amongRows++
+            if (random() < 0.8) await source.commit!(safe.position!)
+          }
+          if (random() < 0.001) await cut()
+          if (random() < 0.002) await sleep(whole(random, 0, 30))
+          const isEnd = 'new' in change && change.new.name === 'end'
+          // Where it is the last of the rows, changes of others are still to come.
+          if (isEnd && change.kind === 'read') await sql(`UPDATE ${table} SET version = 1 WHERE name = 'end'`)
+          ended = isEnd && change.kind !== 'read'
+          if (ended || count >= stop) break
+        }
+        seen.stops++
+        over.abort()
+        await source.close!()
+        if (ended) {
+          const expected = await sql(`SELECT * FROM ${table}`)
+          assert.deepEqual(copy.rows, new Map(expected.map((row) => [String(row.id), row])))
+        }
       }
-      seen.stops++
-      over.abort()
-      await source.close!()
-      if (ended) {
-        const expected = await sql(`SELECT * FROM ${table}`)
-        assert.deepEqual(copy.rows, new Map(expected.map((row) => [String(row.id), row])))
-      }
+    } finally {
+      writing = false
+      await Promise.all(writers)
     }
     for (const count of await Promise.all(writers)) assert.ok(count > 0)
   }
