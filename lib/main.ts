@@ -3,9 +3,11 @@
  * exists once. Each line is an entry of the package, `rxjs-python/NAME`, unless it says
  * that it is none: scripts/entries.mjs reads them here.
  */
+
 export * as batch from './batch'
 export * as cli from './cli' // no entry
 export * as connectors from './connectors'
+export * as amqp from './connectors/amqp'
 export * as files from './connectors/files'
 export * as hdfs from './connectors/hdfs'
 export * as http from './connectors/http'

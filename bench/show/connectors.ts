@@ -1,4 +1,5 @@
 /** What every connector promises. A connector joins with a line of the list. */
+import { amqp } from './connectors/amqp'
 import { changesProbe } from './connectors/changes'
 import { nats } from './connectors/nats'
 import { postgresLog, postgresRows } from './connectors/postgres'
@@ -17,6 +18,7 @@ export const connectors: Report = {
     ...probesOf(redis, BOTH),
     ...probesOf(rabbitmq, BOTH),
     ...probesOf(nats, BOTH),
+    ...probesOf(amqp, BOTH),
     ...probesOf(postgresLog, BOTH),
     ...probesOf(postgresRows, { source: true, sink: false }),
     ...probesOf(s3, BOTH),

@@ -1,6 +1,7 @@
 import type { Channel, ChannelModel, Options } from 'amqplib'
 import { loadClient } from '../client'
 import { Link } from '../link'
+import { Loss } from '../loss'
 import type { CommonOptions } from '../options'
 import { secretsOf } from '../secrets'
 
@@ -69,24 +70,6 @@ async function attempt(end: () => Promise<unknown> | undefined): Promise<void> {
     await end()
   } catch {
     // It has.
-  }
-}
-
-/** The end of a connection: the first reason counts, also for who asks later. */
-class Loss {
-  error: Error | undefined
-  private readonly listeners = new Set<(error: Error) => void>()
-
-  tell(error: Error): void {
-    if (this.error !== undefined) return
-    this.error = error
-    for (const listener of this.listeners) listener(error)
-  }
-
-  listen(listener: (error: Error) => void): () => void {
-    if (this.error === undefined) this.listeners.add(listener)
-    else listener(this.error)
-    return () => this.listeners.delete(listener)
   }
 }
 

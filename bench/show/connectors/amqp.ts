@@ -1,0 +1,92 @@
+import { randomUUID } from 'node:crypto'
+import rhea, { type Connection, type EventContext } from 'rhea'
+import { definition, installation, PASSWORD, urlOf } from '../../../test/services/servers/artemis'
+import { type Connector, entry, type Item } from './connector'
+
+const PREFETCH = 10_000
+/** The client alone acknowledges as often as a commit comes. */
+const ACKS = 5_000
+
+export const amqp: Connector = {
+  name: 'AMQP 1.0',
+  installation,
+  definition,
+  async place(server) {
+    const { amqpSource, amqpSink } = entry<typeof import('../../../lib/connectors/amqp')>('amqp')
+    const url = urlOf(server.place)
+    const [input, output] = [`in-${randomUUID()}`, `out-${randomUUID()}`]
+    const target = (address: string) => ({ address, capabilities: ['queue'] }) as never
+    const clientOf = async () => {
+      const options = { host: '127.0.0.1', port: server.port, username: 'tester', password: PASSWORD, reconnect: false }
+      const session_buffer_size = { incoming: 2 * PREFETCH, outgoing: 2_000 }
+      const connection = rhea.create_container({}).connect({ ...options, session_buffer_size } as never)
+      connection.on('disconnected', () => {})
+      await new Promise((resolve) => connection.once('connection_open', resolve))
+      return connection
+    }
+    const opened = await clientOf()
+    const write = (queue: string, items: readonly Item[]) =>
+      new Promise<void>((resolve) => {
+        const sender = opened.open_sender({ target: target(queue) })
+        let [next, accepted] = [0, 0]
+        const more = () => {
+          while (next < items.length && sender.sendable()) {
+            sender.send({ body: JSON.stringify(items[next++]), durable: true })
+          }
+        }
+        sender.on('sendable', more)
+        sender.on('accepted', () => {
+          if (++accepted < items.length) return more()
+          sender.close()
+          resolve()
+        })
+      })
+    /** Each message as it comes; `take` says whether it was the last one. */
+    const receive = (connection: Connection, queue: string, take: (context: EventContext) => boolean) =>
+      new Promise<void>((resolve) => {
+        const receiver = connection.open_receiver({ source: target(queue), credit_window: 0, autoaccept: false })
+        receiver.on('message', (context) => {
+          if (take(context)) resolve()
+        })
+        receiver.add_credit(PREFETCH)
+      })
+    return {
+      fill: (items) => write(input, items),
+      source: () => amqpSource<Item>(input, { url, prefetch: PREFETCH }),
+      sink: () => amqpSink<Item>(output, { url }),
+      async results() {
+        const connection = await clientOf()
+        const found: number[] = []
+        const receiver = connection.open_receiver({ source: target(output), credit_window: 0 })
+        receiver.on('message', ({ message }) => found.push((JSON.parse(message!.body as string) as Item).at))
+        // The broker answers when it has looked through a part: all is there when it has twice found nothing more.
+        for (let idle = 0; idle < 2; ) {
+          const before = found.length
+          receiver.add_credit(PREFETCH)
+          receiver.drain_credit()
+          await new Promise((resolve) => receiver.once('receiver_drained', resolve))
+          idle = found.length === before ? idle + 1 : 0
+        }
+        connection.close()
+        return found
+      },
+      async clientReads(count) {
+        let got = 0
+        let waiting: { accept(): void }[] = []
+        await receive(opened, input, ({ message, delivery, receiver }) => {
+          JSON.parse(message!.body as string)
+          waiting.push(delivery!)
+          got++
+          if (got % ACKS === 0 || got === count) {
+            for (const one of waiting) one.accept()
+            receiver!.add_credit(waiting.length)
+            waiting = []
+          }
+          return got === count
+        })
+      },
+      clientWrites: (items) => write(output, items),
+      close: () => void opened.close(),
+    }
+  },
+}
