@@ -16,8 +16,12 @@ if TYPE_CHECKING:
     from typing import Any
 
     # Node, origin and flow as numbers, and what was sent.
-    Message = tuple[int, int, int, Any]
-    Route = tuple[list[int], bool]
+    Sent = tuple[int, int, int, Any]
+    # The same with the node itself, and its origin's name.
+    Message = tuple["_Node", str, int, Any]
+    # The only next node in this interpreter, where it is one; all of them; and whether there are
+    # others, or none.
+    Route = tuple["_Node | None", tuple["_Node", ...], bool]
 
 # In place of a node's number; see lib/graph/stream/python.ts.
 FAILED = -1
@@ -108,8 +112,10 @@ class _Node:
         self.number: int = config["number"]
         self.name: str = config["name"]
         self.stateful: bool = config["stateful"]
-        self.base = {"nodeName": self.name, "input": config["input"]}
+        self.input: list[Any] = config["input"]
         self.received = 0
+        # By the flow's number.
+        self.routes: list[Route | None] = []
         spec = config["spec"]
         self.algorithm: Any = None
         if self.stateful and spec["function"] == "start":
@@ -126,7 +132,7 @@ class _Node:
 
     def run_start(self) -> None:
         if self.start is not None:
-            self.start(self.base, self.api)
+            self.start({"nodeName": self.name, "input": self.input}, self.api)
 
 
 def _whole(spec: dict[str, Any]) -> Any:
@@ -144,15 +150,19 @@ class Group:
         self.flows: list[str] = config["flows"]
         self.default_flow: int = config["defaultFlow"]
         self.callback: str = config["callback"]
-        self.routes: list[dict[int, Route]] = [
-            {node: (inside, beyond) for node, inside, beyond in flow} for flow in config["routes"]
-        ]
         self.nodes = {one["number"]: _Node(self, one) for one in config["nodes"]}
+        for flow in config["routes"]:
+            routes: dict[int, Route] = {}
+            for number, numbers, beyond in flow:
+                inside = tuple(self.nodes[one] for one in numbers)
+                routes[number] = (inside[0] if len(inside) == 1 else None, inside, beyond)
+            for node in self.nodes.values():
+                node.routes.append(routes.get(node.number))
         for node in self.nodes.values():
             if node.stateful:
                 self._begin(node)
 
-    def __call__(self, batch: list[Message]) -> list[list[Any]]:
+    def __call__(self, batch: list[Sent]) -> list[list[Any]]:
         answers = [self._message(*message) for message in batch]
         counts = []
         for node in self.nodes.values():
@@ -172,7 +182,7 @@ class Group:
             raise FlowError(f"there is no flow {name!r}; there are {there}") from None
 
     def demand(self, node: int, flow: int) -> Route:
-        route = self.routes[flow].get(node)
+        route = self.nodes[node].routes[flow]
         if route is None:
             raise FlowError(
                 f"node {self.names[node]!r} sends along flow {self.flows[flow]!r}, "
@@ -182,13 +192,10 @@ class Group:
 
     def emit(self, node: int, flow: int, value: Any, queue: list[Message], sent: list[Any]) -> None:
         """Hands a message to the next nodes: those here get the very object."""
-        route = self.routes[flow].get(node)
-        if route is None:
-            route = self.demand(node, flow)
-        inside, beyond = route
+        _, inside, beyond = self.demand(node, flow)
         for target in inside:
-            self.nodes[target].received += 1
-            queue.append((target, node, flow, value))
+            target.received += 1
+            queue.append((target, self.names[node], flow, value))
         if beyond:
             sent += (node, flow, value)
 
@@ -198,35 +205,44 @@ class Group:
             self._stop()
             return sent
         # The list grows while it is gone through: by what the nodes send each other.
-        queue: list[Message] = [(number, origin, flow, value)]
-        nodes, names, routes = self.nodes, self.names, self.routes
+        queue: list[Message] = [(self.nodes[number], self.names[origin], flow, value)]
         api = StatelessApi(self, queue, sent)
-        for number, origin, flow, value in queue:
-            node = nodes[number]
-            try:
-                if node.api is not None:
-                    self._deliver(node, origin, flow, value, queue, sent)
-                    continue
-                api.node, api.flow = number, flow
-                args = {**node.base, "streamInput": {"message": value, "origin": names[origin]}}
-                result = node.start(args, api)
-                if result is None:
-                    continue
-                # As emit() does: for most messages a call of it would be all there is to do.
-                inside, beyond = routes[flow][number]
-                for target in inside:
-                    nodes[target].received += 1
-                    queue.append((target, number, flow, result))
-                if beyond:
-                    sent += (number, flow, result)
-            except Exception as error:
-                sent += (FAILED, number, describe_error(error))
+        for node, sender, flow, value in queue:
+            api.flow = flow
+            # From node to node, as long as there is nothing else to go through.
+            while True:
+                try:
+                    if node.stateful:
+                        self._deliver(node, sender, flow, value, queue, sent)
+                        break
+                    api.node = node.number
+                    name = node.name
+                    message = {"message": value, "origin": sender}
+                    args = {"nodeName": name, "input": node.input, "streamInput": message}
+                    result = node.start(args, api)
+                    if result is None:
+                        break
+                    # As emit() does: for most messages a call of it would be all there is to do.
+                    only, inside, beyond = node.routes[flow]
+                    if beyond:
+                        sent += (node.number, flow, result)
+                    if only is not None and len(queue) == 1:
+                        only.received += 1
+                        node, sender, value = only, name, result
+                        continue
+                    for target in inside:
+                        target.received += 1
+                        queue.append((target, name, flow, result))
+                    break
+                except Exception as error:
+                    sent += (FAILED, node.number, describe_error(error))
+                    break
         return sent
 
     def _deliver(
         self,
         node: _Node,
-        origin: int,
+        origin: str,
         flow: int,
         value: Any,
         queue: list[Message],
@@ -241,7 +257,7 @@ class Group:
         _here.node, _here.flow = node.number, flow
         _here.send = lambda flow, msg: self.emit(node.number, flow, msg, queue, sent)
         try:
-            api.on_message(value, self.names[origin])
+            api.on_message(value, origin)
         finally:
             _here.node, _here.flow, _here.send = before
 
