@@ -3,9 +3,9 @@ import rhea, { type Connection, type EventContext } from 'rhea'
 import { definition, installation, PASSWORD, urlOf } from '../../../test/services/servers/artemis'
 import { type Connector, entry, type Item } from './connector'
 
-const PREFETCH = 10_000
+const PREFETCH = 3_000
 /** The client alone acknowledges as often as a commit comes. */
-const ACKS = 5_000
+const ACKS = 1_500
 
 export const amqp: Connector = {
   name: 'AMQP 1.0',

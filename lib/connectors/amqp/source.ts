@@ -1,5 +1,5 @@
 import type { Delivery, EventContext } from 'rhea'
-import type { Positioned, Source } from '../../jobs/sources'
+import { oneByOne, type PositionedLists, type Source } from '../../jobs/sources'
 import { StreamChecker } from '../../streams/check'
 import { Inbox } from '../inbox'
 import type { Link } from '../link'
@@ -16,7 +16,7 @@ import {
 import { Reception } from './reception'
 
 export interface AmqpSourceOptions<T> extends ConnectorOptions<T>, AmqpServerOptions {
-  /** Messages that the broker gives out before they are acknowledged (default 10,000, at most 65,535): so many come again after a crash. */
+  /** Messages that the broker gives out before they are acknowledged (default 3,000, at most 65,535): so many come again after a crash. */
   prefetch?: number
   /** Only messages for which this holds: a selector of JMS, `"colour = 'red' AND weight > 3"`. */
   selector?: string
@@ -55,7 +55,7 @@ export function amqpSource<T = unknown>(address: string, options: AmqpSourceOpti
     what,
     address,
     kind,
-    prefetch: check.whole('prefetch', options.prefetch, 1, 65_535) ?? 10_000,
+    prefetch: check.whole('prefetch', options.prefetch, 1, 65_535) ?? 3_000,
     selector: check.text('selector', options.selector),
     subscription,
     common: checkCommon(check, what, options, { batch: 1000, maxBatch: 65_535 }),
@@ -65,6 +65,9 @@ export function amqpSource<T = unknown>(address: string, options: AmqpSourceOpti
   check.done()
   return new AmqpSource(settings)
 }
+
+/** The most messages that are decoded at once. */
+const LIST = 1000
 
 let connections = 0
 
@@ -80,8 +83,12 @@ class AmqpSource<T> implements Source<T, AmqpPosition> {
     this.link = amqpLink(what, { ...settings, client }, common as never, async () => ({}))
   }
 
-  read(_position: unknown, signal?: AbortSignal, commitSoon?: () => void): Positioned<T, AmqpPosition> {
-    return this.items(signal, commitSoon)
+  read(position: unknown, signal?: AbortSignal, commitSoon?: () => void): AsyncIterable<readonly [T, AmqpPosition]> {
+    return oneByOne(this.readMany(position, signal, commitSoon))
+  }
+
+  readMany(_position: unknown, signal?: AbortSignal, commitSoon?: () => void): PositionedLists<T, AmqpPosition> {
+    return this.lists(signal, commitSoon)
   }
 
   async commit({ connection, given }: AmqpPosition): Promise<void> {
@@ -96,10 +103,10 @@ class AmqpSource<T> implements Source<T, AmqpPosition> {
     await this.link.close()
   }
 
-  private async *items(
+  private async *lists(
     signal: AbortSignal | undefined,
     commitSoon: (() => void) | undefined,
-  ): AsyncGenerator<readonly [T, AmqpPosition]> {
+  ): AsyncGenerator<(readonly [T, AmqpPosition])[]> {
     const { link } = this
     const { common, prefetch } = this.settings
     const over = link.signal
@@ -115,19 +122,21 @@ class AmqpSource<T> implements Source<T, AmqpPosition> {
         reception = begun.reception
         const { number: connection } = begun
         while (await inbox.ready()) {
-          for (let arrived = inbox.poll(); arrived !== undefined && !stopped(); arrived = inbox.poll()) {
-            const given = reception.give(arrived.delivery)
-            // Half of what may be on its way: time for a commit before the broker stops.
-            if (reception.unsettled * 2 >= prefetch) commitSoon?.()
-            let value: T
+          const list: (readonly [T, AmqpPosition])[] = []
+          for (const { body, delivery } of inbox.pollMany(Math.ceil(Math.min(LIST, prefetch / 4)))) {
+            const given = reception.give(delivery)
             try {
-              value = common.codec.decode(bytesOf(arrived.body))
+              list.push([common.codec.decode(bytesOf(body)), { connection, given }])
             } catch (error) {
-              common.deadLetters.add(error, arrived.body)
-              continue
+              // Where a bad one is the stream's error, those before it come before that.
+              if (list.length > 0) yield list.splice(0)
+              common.deadLetters.add(error, body)
             }
-            yield [value, { connection, given }]
           }
+          if (stopped()) return
+          if (list.length > 0) yield list
+          // Half of what may be on its way: time for a commit before the broker stops.
+          if (reception.unsettled * 2 >= prefetch) commitSoon?.()
         }
         return
       } catch (error) {

@@ -1,4 +1,4 @@
-import type { Positioned, ReplaySource } from '../../jobs/sources'
+import { oneByOne, type PositionedLists, type ReplaySource } from '../../jobs/sources'
 import { Inbox } from '../inbox'
 import type { Link } from '../link'
 import { type NatsJetStream, natsLink } from './connection'
@@ -15,18 +15,22 @@ export class LogSource<T> implements ReplaySource<T, number> {
     this.link = natsLink(what, settings, common as never, (server) => prepareStream(server, settings as never))
   }
 
-  read(position: number | undefined, signal?: AbortSignal): Positioned<T, number> {
-    return this.items(position, signal)
+  read(position: number | undefined, signal?: AbortSignal): AsyncIterable<readonly [T, number]> {
+    return oneByOne(this.readMany(position, signal))
+  }
+
+  readMany(position: number | undefined, signal?: AbortSignal): PositionedLists<T, number> {
+    return this.lists(position, signal)
   }
 
   close(): Promise<void> {
     return this.link.close()
   }
 
-  private async *items(
+  private async *lists(
     position: number | undefined,
     signal: AbortSignal | undefined,
-  ): AsyncGenerator<readonly [T, number]> {
+  ): AsyncGenerator<(readonly [T, number])[]> {
     const { link } = this
     const { common, end, start } = this.settings
     const over = link.signal
@@ -47,19 +51,24 @@ export class LogSource<T> implements ReplaySource<T, number> {
         pull = begun.pull
         if (end && begun.pending === 0) return
         while (await inbox.ready()) {
-          for (let message = inbox.poll(); message !== undefined && !stopped(); message = inbox.poll()) {
+          const list: (readonly [T, number])[] = []
+          let pending = 1
+          for (const message of inbox.pollMany(common.batch)) {
             pull.taken()
-            const { sequence, subject, data, pending } = message
+            const { sequence, subject, data } = message
             last = sequence
-            let value: [T] | undefined
+            pending = message.pending
             try {
-              value = [common.codec.decode(bufferOf(message))]
+              list.push([common.codec.decode(bufferOf(message)), sequence])
             } catch (error) {
+              // Where a bad one is the stream's error, those before it come before that.
+              if (list.length > 0) yield list.splice(0)
               common.deadLetters.add(error, { subject, data, sequence }, sequence as never)
             }
-            if (value !== undefined) yield [value[0], sequence]
-            if (end && pending === 0) return
           }
+          if (stopped()) return
+          if (list.length > 0) yield list
+          if (end && pending === 0) return
         }
         return
       } catch (error) {

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import type { Positioned, Source } from '../../jobs/sources'
+import { oneByOne, type PositionedLists, type Source } from '../../jobs/sources'
 import { Inbox } from '../inbox'
 import type { Link } from '../link'
 import { type NatsJetStream, natsLink } from './connection'
@@ -57,8 +57,12 @@ export class MemberSource<T> implements Source<T, NatsPosition> {
     this.link = natsLink(what, settings, common as never, (server) => prepareStream(server, settings as never))
   }
 
-  read(_position: unknown, signal?: AbortSignal, commitSoon?: () => void): Positioned<T, NatsPosition> {
-    return this.items(signal, commitSoon)
+  read(position: unknown, signal?: AbortSignal, commitSoon?: () => void): AsyncIterable<readonly [T, NatsPosition]> {
+    return oneByOne(this.readMany(position, signal, commitSoon))
+  }
+
+  readMany(_position: unknown, signal?: AbortSignal, commitSoon?: () => void): PositionedLists<T, NatsPosition> {
+    return this.lists(signal, commitSoon)
   }
 
   async commit({ reader, given }: NatsPosition): Promise<void> {
@@ -85,10 +89,10 @@ export class MemberSource<T> implements Source<T, NatsPosition> {
     await this.link.close()
   }
 
-  private async *items(
+  private async *lists(
     signal: AbortSignal | undefined,
     commitSoon: (() => void) | undefined,
-  ): AsyncGenerator<readonly [T, NatsPosition]> {
+  ): AsyncGenerator<(readonly [T, NatsPosition])[]> {
     const { link, reader } = this
     const { common } = this.settings
     const over = link.signal
@@ -104,24 +108,26 @@ export class MemberSource<T> implements Source<T, NatsPosition> {
         this.reading = reading
         const { pull, limit } = reading
         while (await inbox.ready()) {
-          for (let held = inbox.poll(); held !== undefined && !stopped(); held = inbox.poll()) {
+          const list: (readonly [T, NatsPosition])[] = []
+          for (const held of inbox.pollMany(Math.ceil(Math.min(common.batch, limit / 4)))) {
             pull.taken()
             const message = held.message!
             held.message = undefined
             held.given = ++this.given
             this.unacknowledged.push(held)
-            // Half of what the server gives out: time for a commit before it stops.
-            if (this.unacknowledged.length * 2 >= limit) commitSoon?.()
-            let value: T
             try {
-              value = common.codec.decode(bufferOf(message))
+              list.push([common.codec.decode(bufferOf(message)), { reader, given: held.given }])
             } catch (error) {
+              // Where a bad one is the stream's error, those before it come before that.
+              if (list.length > 0) yield list.splice(0)
               const { subject, data, sequence } = message
               common.deadLetters.add(error, { subject, data, sequence })
-              continue
             }
-            yield [value, { reader, given: held.given }]
           }
+          if (stopped()) return
+          if (list.length > 0) yield list
+          // Half of what the server gives out: time for a commit before it stops.
+          if (this.unacknowledged.length * 2 >= limit) commitSoon?.()
         }
         return
       } catch (error) {
