@@ -2,7 +2,7 @@
 import { amqp } from './connectors/amqp'
 import { changesProbe } from './connectors/changes'
 import { nats } from './connectors/nats'
-import { postgresLog, postgresRows } from './connectors/postgres'
+import { postgresLog, postgresRows, postgresUpserts } from './connectors/postgres'
 import { probesOf } from './connectors/probes'
 import { rabbitmq } from './connectors/rabbitmq'
 import { redis } from './connectors/redis'
@@ -20,6 +20,7 @@ export const connectors: Report = {
     ...probesOf(nats, BOTH),
     ...probesOf(amqp, BOTH),
     ...probesOf(postgresLog, BOTH),
+    ...probesOf(postgresUpserts, { source: false, sink: true }),
     ...probesOf(postgresRows, { source: true, sink: false }),
     ...probesOf(s3, BOTH),
     changesProbe,

@@ -20,9 +20,9 @@ export interface Place {
   sink?(): Sink<Item>
   /** The numbers (`at`) of the results that are there, each as often as it is; needed with `sink`. */
   results?(): Promise<readonly number[]>
-  /** The client alone: reads `count` items, decodes and acknowledges them as its documentation says. */
+  /** The client alone: connects, reads `count` items, decodes and acknowledges them as its documentation says. */
   clientReads?(count: number): Promise<void>
-  /** The client alone: encodes and writes the items, and waits until the server has them. */
+  /** The client alone: connects, encodes and writes the items, and waits until the server has them. */
   clientWrites?(items: readonly Item[]): Promise<void>
   close(): Promise<void> | void
 }

@@ -22,7 +22,7 @@ export const nats: Connector = {
     const opened = await clientOf()
     for (const name of [input, output]) await opened.manager.streams.add({ name, subjects: [name] })
     // With ids, as ours: what is sent again is there once.
-    const write = async (stream: string, items: readonly Item[]) => {
+    const write = async (opened: Awaited<ReturnType<typeof clientOf>>, stream: string, items: readonly Item[]) => {
       for (let from = 0; from < items.length; from += 1000) {
         const sent = items
           .slice(from, from + 1000)
@@ -31,7 +31,7 @@ export const nats: Connector = {
       }
     }
     return {
-      fill: (items) => write(input, items),
+      fill: (items) => write(opened, input, items),
       // What was on its way when the server was killed comes again when it has waited for so long.
       source: () => natsSource<Item>(input, { url, consumer: 'show', prefetch: PREFETCH, ackWait: 5_000 }),
       sink: () => natsSink<Item>(output, { url }),
@@ -50,21 +50,27 @@ export const nats: Connector = {
         return found
       },
       async clientReads(count) {
-        await opened.manager.consumers.add(input, {
+        const alone = await clientOf()
+        await alone.manager.consumers.add(input, {
           durable_name: 'client',
           ack_policy: 'explicit',
           max_ack_pending: PREFETCH,
         })
-        const consumer = await opened.client.consumers.get(input, 'client')
+        const consumer = await alone.client.consumers.get(input, 'client')
         let got = 0
         for await (const message of await consumer.consume({ max_messages: 2_000 })) {
           message.json()
           message.ack()
           if (++got === count) break
         }
-        await opened.connection.flush()
+        await alone.connection.flush()
+        await alone.connection.close()
       },
-      clientWrites: (items) => write(output, items),
+      async clientWrites(items) {
+        const alone = await clientOf()
+        await write(alone, output, items)
+        await alone.connection.close()
+      },
       close: () => opened.connection.close(),
     }
   },

@@ -9,7 +9,13 @@ type Postgres = typeof import('../../../lib/connectors/postgres')
 
 const WRITTEN = 1000
 
-/** Rows into a table by the client alone: a statement for each thousand. */
+/** Rows into a table by the client alone, which connects: a statement for each thousand. */
+async function writeAlone(connection: string, table: string, items: readonly Item[]): Promise<void> {
+  const sql = await connected(connection)
+  await write(sql, table, items)
+  await sql.end()
+}
+
 async function write(sql: Client, table: string, items: readonly Item[]): Promise<void> {
   for (let from = 0; from < items.length; from += WRITTEN) {
     const batch = items.slice(from, from + WRITTEN)
@@ -46,7 +52,30 @@ export const postgresLog: Connector = {
         return (await sql.query<{ at: number }>(`SELECT at FROM ${output}`)).rows.map(({ at }) => at)
       },
       clientReads: (count) => readByService(connection, name, count),
-      clientWrites: (items) => write(sql, output, items),
+      clientWrites: (items) => writeAlone(connection, output, items),
+      close: () => sql.end().catch(() => {}),
+    }
+  },
+}
+
+/** With the guarantee that the client alone has: rows go to the table at once, and may come again after a crash. */
+export const postgresUpserts: Connector = {
+  ...postgresLog,
+  name: 'PostgreSQL upserts, at least once',
+  async place(server) {
+    const { postgresSink } = entry<Postgres>('postgres')
+    const connection = url(server.port)
+    const table = `show_${randomBytes(4).toString('hex')}`
+    let sql = await connected(connection)
+    await sql.query(`CREATE TABLE ${table} (at int PRIMARY KEY, text text)`)
+    return {
+      sink: () => postgresSink<Item>({ connection, table, key: 'at', delivery: 'at-least-once' }),
+      async results() {
+        // The server was killed, and the connection with it.
+        sql = await connected(connection)
+        return (await sql.query<{ at: number }>(`SELECT at FROM ${table}`)).rows.map(({ at }) => at)
+      },
+      clientWrites: (items) => writeAlone(connection, table, items),
       close: () => sql.end().catch(() => {}),
     }
   },
@@ -66,15 +95,17 @@ export const postgresRows: Connector = {
       fill: (items) => write(sql, table, items),
       source: () => postgresQuery<Item>({ connection, query: `SELECT * FROM ${table}`, key: 'at' }),
       async clientReads(count) {
+        const alone = await connected(connection)
         let got = 0
         for (let after = -1; got < count; ) {
-          const { rows: page } = await sql.query<Item>(
+          const { rows: page } = await alone.query<Item>(
             `SELECT * FROM ${table} WHERE at > $1 ORDER BY at LIMIT ${WRITTEN}`,
             [after],
           )
           got += page.length
           after = page.at(-1)!.at
         }
+        await alone.end()
       },
       close: () => sql.end().catch(() => {}),
     }

@@ -24,7 +24,7 @@ export const rabbitmq: Connector = {
     }
     const opened = await channelOf()
     for (const queue of [input, output]) await opened.channel.assertQueue(queue, { durable: true })
-    const write = async (queue: string, items: readonly Item[]) => {
+    const write = async (opened: Awaited<ReturnType<typeof channelOf>>, queue: string, items: readonly Item[]) => {
       for (let from = 0; from < items.length; from += 1000) {
         for (const item of items.slice(from, from + 1000)) {
           opened.channel.sendToQueue(queue, Buffer.from(JSON.stringify(item)), { persistent: true })
@@ -33,7 +33,7 @@ export const rabbitmq: Connector = {
       }
     }
     return {
-      fill: (items) => write(input, items),
+      fill: (items) => write(opened, input, items),
       source: () => rabbitSource<Item>(input, { url, prefetch: PREFETCH }),
       sink: () => rabbitSink<Item>(output, { url }),
       async results() {
@@ -56,7 +56,7 @@ export const rabbitmq: Connector = {
         return found
       },
       async clientReads(count) {
-        const { channel } = opened
+        const { channel, close } = await channelOf()
         await channel.prefetch(PREFETCH)
         let got = 0
         await new Promise<void>((resolve) => {
@@ -67,8 +67,13 @@ export const rabbitmq: Connector = {
             if (got === count) resolve()
           })
         })
+        await close()
       },
-      clientWrites: (items) => write(output, items),
+      async clientWrites(items) {
+        const alone = await channelOf()
+        await write(alone, output, items)
+        await alone.close()
+      },
       close: () => opened.close().catch(() => {}),
     }
   },

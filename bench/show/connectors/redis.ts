@@ -13,17 +13,20 @@ export const redis: Connector = {
     const { redisSource, redisSink } = entry<typeof import('../../../lib/connectors/redis')>('redis')
     const url = `redis://:${PASSWORD}@127.0.0.1:${server.port}`
     const [input, output] = [`in-${randomUUID()}`, `out-${randomUUID()}`]
-    const client = createClient({ url })
-    client.on('error', () => {})
-    await client.connect()
-    const write = async (stream: string, items: readonly Item[]) => {
+    const connected = async () => {
+      const made = createClient({ url })
+      made.on('error', () => {})
+      return made.connect()
+    }
+    const client = await connected()
+    const write = async (client: Awaited<ReturnType<typeof connected>>, stream: string, items: readonly Item[]) => {
       for (let from = 0; from < items.length; from += 1000) {
         const batch = items.slice(from, from + 1000)
         await Promise.all(batch.map((item) => client.xAdd(stream, '*', { value: JSON.stringify(item) })))
       }
     }
     return {
-      fill: (items) => write(input, items),
+      fill: (items) => write(client, input, items),
       source: () => redisSource<Item>(input, { url, group: GROUP, consumer: 'one' }),
       sink: () => redisSink<Item>(output, { url }),
       async results() {
@@ -36,6 +39,7 @@ export const redis: Connector = {
         }
       },
       async clientReads(count) {
+        const client = await connected()
         await client.xGroupCreate(input, GROUP, '0')
         for (let got = 0; got < count; ) {
           const answer = (await client.xReadGroup(
@@ -55,8 +59,13 @@ export const redis: Connector = {
           }
           got += messages.length
         }
+        client.destroy()
       },
-      clientWrites: (items) => write(output, items),
+      async clientWrites(items) {
+        const client = await connected()
+        await write(client, output, items)
+        client.destroy()
+      },
       close: () => client.destroy(),
     }
   },

@@ -27,7 +27,7 @@ export const s3: Connector = {
     }
     const client = new S3Client(config)
     await client.send(new CreateBucketCommand({ Bucket: bucket }))
-    const write = async (prefix: string, items: readonly Item[]) => {
+    const write = async (client: S3Client, prefix: string, items: readonly Item[]) => {
       for (let from = 0; from < items.length; from += OBJECT) {
         const Body = items
           .slice(from, from + OBJECT)
@@ -37,7 +37,7 @@ export const s3: Connector = {
         await client.send(new PutObjectCommand({ Bucket: bucket, Key, Body }))
       }
     }
-    const read = async (prefix: string, take: (item: Item) => void) => {
+    const read = async (client: S3Client, prefix: string, take: (item: Item) => void) => {
       const { Contents = [] } = await client.send(new ListObjectsV2Command({ Bucket: bucket, Prefix: prefix }))
       for (const { Key } of Contents) {
         const { Body } = await client.send(new GetObjectCommand({ Bucket: bucket, Key }))
@@ -46,18 +46,24 @@ export const s3: Connector = {
       }
     }
     return {
-      fill: (items) => write('in/', items),
+      fill: (items) => write(client, 'in/', items),
       source: () => s3Source<Item>({ bucket, prefix: 'in/', client: config, watch: true, every: 200 }),
       sink: () => s3Sink<Item>({ bucket, prefix: 'out/', client: config, maxItems: OBJECT }),
       async results() {
         const found: number[] = []
-        await read('out/', ({ at }) => found.push(at))
+        await read(client, 'out/', ({ at }) => found.push(at))
         return found
       },
       async clientReads() {
-        await read('in/', () => {})
+        const alone = new S3Client(config)
+        await read(alone, 'in/', () => {})
+        alone.destroy()
       },
-      clientWrites: (items) => write('client/', items),
+      async clientWrites(items) {
+        const alone = new S3Client(config)
+        await write(alone, 'client/', items)
+        alone.destroy()
+      },
       close: () => client.destroy(),
     }
   },
