@@ -1,13 +1,14 @@
-import { oneByOne, type Source } from '../../jobs/sources'
+import type { Source } from '../../jobs/sources'
 import { StreamChecker } from '../../streams/check'
-import { anySignal, type CommonOptions, type ConnectorOptions, checkCommon } from '../options'
+import { type CommonOptions, type ConnectorOptions, checkCommon } from '../options'
 import { Backoff, retrying } from '../retry'
+import { ChangeSource, readTables } from '../tables/capture'
 import type { Change } from '../tables/change'
 import { checkKey, checkTable } from '../tables/options'
 import { Comparison } from './comparison'
 import { Connections, checkConnection, isPassing, loadPg, type PostgresConnection } from './connection'
 import { Decoder, type Positioned } from './decoder'
-import { lsnOf, lsnText, type PostgresPosition } from './position'
+import { lsnOf, lsnText, type PostgresPosition, type ReadRange } from './position'
 import { ReplicationSession } from './replication'
 import {
   demandLogical,
@@ -79,13 +80,13 @@ export function postgresChanges(options: PostgresChangesOptions): Source<Change,
   check.done()
   const { connection, types } = options
   return new ChangesSource(
-    { connection, tables, slot: slot!, publication: publication!, withRows: snapshot === 'initial', full, types },
+    { tables, slot: slot!, publication: publication!, withRows: snapshot === 'initial', full, types },
+    new Connections(connection, common.secrets),
     common,
   )
 }
 
 interface CompleteChanges {
-  readonly connection: PostgresConnection
   readonly tables: readonly WantedTable[]
   readonly slot: string
   readonly publication: string
@@ -94,54 +95,26 @@ interface CompleteChanges {
   readonly types: PostgresChangesOptions['types']
 }
 
-class ChangesSource implements Source<Change, PostgresPosition> {
-  private readonly connections: Connections
+class ChangesSource extends ChangeSource<PostgresPosition> {
   private session: ReplicationSession | undefined
-  /** The last position that went out, and the last one that is safe. */
-  private given: PostgresPosition | undefined
+  /** The last position that is safe. */
   private safe: PostgresPosition | undefined
-  private ending = new AbortController()
 
   constructor(
     private readonly options: CompleteChanges,
-    private readonly common: CommonOptions<Change>,
+    private readonly connections: Connections,
+    common: CommonOptions<Change>,
   ) {
-    this.connections = new Connections(options.connection, common.secrets)
+    super(`postgres: reading slot ${options.slot}`, connections, common)
   }
 
-  read(position: PostgresPosition | undefined, signal?: AbortSignal): AsyncGenerator<Positioned> {
-    return oneByOne(this.readMany(position, signal))
+  protected begun(position: PostgresPosition | undefined): void {
+    this.safe = position
   }
 
-  async *readMany(position: PostgresPosition | undefined, signal?: AbortSignal): AsyncGenerator<readonly Positioned[]> {
-    const { slot } = this.options
-    const { retry, secrets } = this.common
-    this.ending = new AbortController()
-    const ended = anySignal(this.ending.signal, this.common.signal, signal)
-    const cut = () => this.connections.cut()
-    ended.addEventListener('abort', cut)
-    const backoff = new Backoff(`postgres: reading slot ${slot}`, retry, secrets)
-    this.given = this.safe = position
-    try {
-      while (!ended.aborted) {
-        try {
-          for await (const pairs of this.attempt(this.given)) {
-            backoff.succeeded()
-            this.given = pairs.at(-1)![1]
-            yield pairs
-          }
-        } catch (error) {
-          if (ended.aborted) return
-          if (!isPassing(error)) throw this.connections.safe(error)
-          await backoff.failed(error, ended)
-        }
-      }
-    } finally {
-      ended.removeEventListener('abort', cut)
-      await this.session?.close()
-      this.session = undefined
-      this.connections.cut()
-    }
+  protected async ended(): Promise<void> {
+    await this.session?.close()
+    this.session = undefined
   }
 
   commit(position: PostgresPosition): void {
@@ -149,12 +122,7 @@ class ChangesSource implements Source<Change, PostgresPosition> {
     this.session?.confirm(lsnOf(position.lsn))
   }
 
-  close(): void {
-    this.ending.abort()
-  }
-
-  /** One connection's worth of changes, from a position on. */
-  private async *attempt(from: PostgresPosition | undefined): AsyncGenerator<readonly Positioned[]> {
+  protected async *attempt(from: PostgresPosition | undefined): AsyncGenerator<readonly Positioned[]> {
     const parserOf = await valueParser(this.options.types)
     const { known, lsn } = await this.prepare(from)
     let at: PostgresPosition = from ?? { lsn, tables: {}, ranges: [] }
@@ -188,34 +156,18 @@ class ChangesSource implements Source<Change, PostgresPosition> {
 
   /** The rows of tables that were not read to their end yet, as one view of the database shows them. */
   private async *readRows(unread: readonly KnownTable[], from: PostgresPosition, parserOf: ParseValue) {
-    let at = from
     const { client, lsn } = await openView(this.connections)
     try {
-      const begun = at.reading?.table
-      for (const one of [...unread].sort((a, b) => Number(b.table === begun) - Number(a.table === begun))) {
-        const { table, columns } = one
-        const { reading, ...rest } = at
-        at = rest
-        let after: readonly string[] | undefined
-        if (reading?.table === table) {
-          after = reading.upTo!
-          at = { ...at, ranges: [...at.ranges, reading] }
-        }
-        for await (const page of rowsOf({ client, lsn }, parserOf, one, after, this.common.batch)) {
-          const base = at
-          yield page.map(([row, upTo]): Positioned => {
-            return [
-              { kind: 'read', table, new: row },
-              { ...base, reading: { table, upTo, lsn } },
-            ]
-          })
-        }
-        at = { ...at, tables: { ...at.tables, [table]: columns }, ranges: [...at.ranges, { table, upTo: null, lsn }] }
-      }
+      return yield* readTables(
+        unread,
+        from,
+        (table, after: readonly string[] | undefined) =>
+          rowsOf({ client, lsn }, parserOf, table, after, this.common.batch),
+        (table, upTo): ReadRange => ({ table, upTo, lsn }),
+      )
     } finally {
       await this.connections.end(client)
     }
-    return at
   }
 
   private async *stream(

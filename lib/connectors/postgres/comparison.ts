@@ -1,4 +1,5 @@
 import type { Client } from 'pg'
+import { partOf } from '../tables/parts'
 import type { Connections } from './connection'
 import { lsnOf, type ReadRange } from './position'
 import type { KeyColumn, KnownTable } from './setup'
@@ -19,17 +20,8 @@ export class Comparison {
     key: readonly string[],
     commit: bigint,
   ): Promise<boolean> => {
-    const parts = ranges.filter((range) => range.table === table.table)
-    // They lie one behind the other: halving finds the first one that reaches up to the key.
-    let [from, to] = [0, parts.length]
-    while (from < to) {
-      const middle = (from + to) >> 1
-      const { upTo } = parts[middle]!
-      const isUpTo = upTo === null || this.isUpTo(table, key, upTo)
-      if (isUpTo === true || (isUpTo !== false && (await isUpTo))) to = middle
-      else from = middle + 1
-    }
-    return from < parts.length && commit < lsnOf(parts[from]!.lsn)
+    const part = await partOf(ranges, table.table, (upTo: readonly string[]) => this.isUpTo(table, key, upTo))
+    return part !== undefined && commit < lsnOf(part.lsn)
   }
 
   async close(): Promise<void> {

@@ -83,6 +83,10 @@ export class Connections {
   safe(error: unknown): unknown {
     return safeError(error, this.secrets)
   }
+
+  isPassing(error: unknown): boolean {
+    return isPassing(error)
+  }
 }
 
 /** What is beneath the client, for what its types do not have. */

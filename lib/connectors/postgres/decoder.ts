@@ -1,11 +1,13 @@
 import type { Pgoutput } from 'pg-logical-replication'
 import { DatabaseError } from '../../errors'
+import type { Positioned as PositionedAt } from '../tables/capture'
 import type { Change, ChangedColumn, Row } from '../tables/change'
+import { isTableAhead, leftOf, partsAhead, type RowChange } from '../tables/parts'
 import { lsnOf, lsnText, type PostgresPosition } from './position'
 import type { LogMessage } from './replication'
 import { columnsOf, type KnownTable } from './setup'
 
-export type Positioned = readonly [change: Change, position: PostgresPosition]
+export type Positioned = PositionedAt<PostgresPosition>
 
 /** Whether the rows that were read already show what was committed at `commit` to the row with this key. */
 export type IsShown = (table: KnownTable, key: readonly string[], commit: bigint) => boolean | Promise<boolean>
@@ -74,7 +76,9 @@ export class Decoder {
     let given = within !== undefined && lsnOf(within.commit) === at ? within.done : 0
     if (at < lsnOf(lsn)) given = Number.POSITIVE_INFINITY
     const open = ranges.filter((range) => at < lsnOf(range.lsn))
-    if (open.length < ranges.length) this.base = { ...this.base, ranges: rangesLeft(ranges, at) }
+    if (open.length < ranges.length) {
+      this.base = { ...this.base, ranges: partsAhead(ranges, (range) => at < lsnOf(range.lsn)) }
+    }
     this.transaction = { commit, lsn: at, time: Number(BigInt(message.commitTime as bigint) / 1000n), done: 0, given }
   }
 
@@ -113,33 +117,21 @@ export class Decoder {
     if (known === undefined) return
     const { table } = known
     const { commit, lsn, time } = this.transaction!
-    const shown = this.base.ranges.filter((range) => range.table === table && lsn < lsnOf(range.lsn))
-    const all = this.base.ranges.filter((range) => range.table === table)
-    if (shown.length > 0 && shown.length < all.length) {
+    const shown = isTableAhead(this.base.ranges, table, (range) => lsn < lsnOf(range.lsn))
+    if (shown === 'in part') {
       throw new DatabaseError(
         'ERR_DATABASE_LOG',
         `postgres: ${table} was truncated between two parts of its first reading: drop the slot (dropPostgresSlot), and ` +
           'start without the old checkpoint',
       )
     }
-    if (shown.length === 0) this.hold({ kind: 'truncate', table, at: commit, time })
+    if (!shown) this.hold({ kind: 'truncate', table, at: commit, time })
   }
 
-  /** What is left of a change where parts of the table were read after it: rows there are as it left them, or later. */
-  private async sift(change: Change, known: KnownTable): Promise<undefined> {
+  private async sift(change: RowChange, known: KnownTable): Promise<undefined> {
     const { lsn } = this.transaction!
-    const isShown = async (row: Row) => this.isShown(known, keyOf(known, row), lsn)
-    if (change.kind === 'insert') {
-      if (!(await isShown(change.new))) this.hold(change)
-    } else if (change.kind === 'delete') {
-      if (!(await isShown(change.old))) this.hold(change)
-    } else if (change.kind === 'update') {
-      const { table, at, time } = change
-      const [before, after] = [await isShown(change.old ?? change.new), await isShown(change.new)]
-      if (!before && !after) this.hold(change)
-      else if (!before && change.old !== null) this.hold({ kind: 'delete', table, old: change.old, at, time })
-      else if (!after) this.hold({ kind: 'insert', table, new: change.new, at, time })
-    }
+    const left = await leftOf(change, async (row) => this.isShown(known, keyOf(known, row), lsn))
+    if (left !== undefined) this.hold(left)
   }
 
   private commit(message: Pgoutput.MessageCommit): bigint | undefined {
@@ -171,7 +163,7 @@ export class Decoder {
   private changeOf(
     message: Pgoutput.MessageInsert | Pgoutput.MessageUpdate | Pgoutput.MessageDelete,
     table: string,
-  ): Change {
+  ): RowChange {
     const { commit: at, time } = this.transaction!
     if (message.tag === 'insert') return { kind: 'insert', table, new: plain(message.new), at, time }
     const old = message.old ?? message.key
@@ -197,12 +189,6 @@ export class Decoder {
     const { lsn, tables, ranges } = this.base
     return { lsn, within: { commit, done }, tables, ranges }
   }
-}
-
-/** Ranges of tables of which some part still shows more than the log has brought. */
-function rangesLeft(ranges: PostgresPosition['ranges'], at: bigint): PostgresPosition['ranges'] {
-  const open = new Set(ranges.filter((range) => at < lsnOf(range.lsn)).map(({ table }) => table))
-  return ranges.filter(({ table }) => open.has(table))
 }
 
 function nameOf({ schema, name }: Pgoutput.MessageRelation): string {
