@@ -19,6 +19,16 @@ export function checkConnection(check: StreamChecker, connection: unknown): void
   }
 }
 
+/** The database that it leads to. */
+export function databaseOf(connection: MysqlConnection | undefined): string | undefined {
+  if (typeof connection !== 'string') return connection?.database
+  try {
+    return decodeURIComponent(new URL(connection).pathname.slice(1)) || undefined
+  } catch {
+    return undefined
+  }
+}
+
 /** How long the server may take to accept a connection, in milliseconds. */
 const CONNECT_TIMEOUT = 10_000
 
@@ -26,20 +36,31 @@ const CONNECT_TIMEOUT = 10_000
 const VALUES = { dateStrings: true, supportBigNumbers: true, timezone: 'Z' } as const
 const SESSION = `SET SESSION time_zone = '+00:00', sql_mode = CONCAT(@@sql_mode, ',STRICT_ALL_TABLES')`
 
+/** What has connections of its own. */
+export interface Cuttable {
+  cut(): void
+}
+
 /** Connections of one source or sink. */
 export class Connections {
   private readonly open = new Map<Connection, RawConnection>()
+  private readonly others = new Set<Cuttable>()
 
   constructor(
     private readonly connection: MysqlConnection,
     private readonly secrets: readonly string[],
   ) {}
 
-  async connect(): Promise<Connection> {
-    const mysql = await loadClient<MySql>('mysql2', '^3.9.0')
+  /** What `mysql2` is given, and what is built on it. */
+  options(extra: ConnectionOptions = {}): ConnectionOptions {
     const given =
       typeof this.connection === 'string' ? { uri: this.connection.replace(/^mariadb:/, 'mysql:') } : this.connection
-    const raw = mysql.createConnection({ connectTimeout: CONNECT_TIMEOUT, ...given, ...VALUES } as never)
+    return { connectTimeout: CONNECT_TIMEOUT, ...given, ...VALUES, ...extra } as never
+  }
+
+  async connect(extra: ConnectionOptions = {}): Promise<Connection> {
+    const mysql = await loadClient<MySql>('mysql2', '^3.9.0')
+    const raw = mysql.createConnection(this.options(extra) as never)
     // Each query that waits gets it, too.
     raw.on('error', () => {})
     const connection = raw.promise() as Connection
@@ -65,8 +86,19 @@ export class Connections {
     connection.destroy()
   }
 
+  /** Something else that is to end with them. */
+  own(other: Cuttable): void {
+    this.others.add(other)
+  }
+
+  disown(other: Cuttable): void {
+    this.others.delete(other)
+  }
+
   /** Ends all of them at once: what waits for an answer gets an error. */
   cut(): void {
+    for (const other of this.others) other.cut()
+    this.others.clear()
     for (const [connection, raw] of this.open) {
       // Not with a code that the client takes for the end that was asked for: its queries would wait for ever.
       const { stream } = raw as unknown as { stream?: { destroy(error?: Error): void } }
@@ -79,6 +111,10 @@ export class Connections {
   /** The error without what nobody may see. */
   safe(error: unknown): unknown {
     return safeError(error, this.secrets)
+  }
+
+  isPassing(error: unknown): boolean {
+    return isPassing(error)
   }
 }
 

@@ -5,13 +5,14 @@ import { checkCommon } from '../options'
 import type { Row } from '../tables/change'
 import { checkQuery, type Pager, QUERY, type QueryOptions, QuerySource } from '../tables/query'
 import { Connections, checkConnection, isPassing, type MysqlConnection, quoted } from './connection'
+import { behind, type KeyValues, keyValue } from './keys'
 
 export interface MysqlQueryOptions<T = Row> extends QueryOptions<T> {
   connection: MysqlConnection
 }
 
 /** The key of the last row: texts and bytes, and numbers as their digits. */
-export type MysqlPosition = readonly (string | Uint8Array | { readonly number: string })[]
+export type MysqlPosition = KeyValues
 
 /** Types of columns whose values are compared as exact numbers (DECIMAL, INT and its like, BIGINT, NEWDECIMAL). */
 const EXACT = new Set([0, 1, 2, 3, 8, 9, 13, 246])
@@ -52,7 +53,7 @@ class MysqlPager<T> implements Pager<T, MysqlPosition> {
     this.connection ??= await this.connections.connect()
     const { connection, key } = this
     try {
-      const { where, values } = after === undefined ? { where: '', values: [] } : this.behind(after)
+      const { where, values } = after === undefined ? { where: '', values: [] } : behind(key, after, 'pages.')
       const [rows, fields] = await connection.query<RowDataPacket[]>(`${this.from} ${where} ${this.order}`, values)
       const exact = key.map((name) => EXACT.has(typeOf(fields, name)))
       return rows.map((row) => [row as T, positionOf(row, key, exact)] as const)
@@ -71,23 +72,6 @@ class MysqlPager<T> implements Pager<T, MysqlPosition> {
     this.connection = undefined
     this.connections.cut()
   }
-
-  /** One column after the other, since comparisons of rows do not use an index everywhere. */
-  private behind(after: MysqlPosition): { where: string; values: unknown[] } {
-    const values: unknown[] = []
-    const literal = (part: MysqlPosition[number]) => {
-      // Digits as they are: as a text they would be compared as doubles.
-      if (typeof part === 'object' && 'number' in part) return part.number
-      values.push(part instanceof Uint8Array ? Buffer.from(part) : part)
-      return '?'
-    }
-    const column = (at: number) => `pages.${quoted(this.key[at]!)}`
-    const cases = after.map((part, at) => {
-      const same = after.slice(0, at).map((before, index) => `${column(index)} = ${literal(before)}`)
-      return `(${[...same, `${column(at)} > ${literal(part)}`].join(' AND ')})`
-    })
-    return { where: `WHERE ${cases.join(' OR ')}`, values }
-  }
 }
 
 function typeOf(fields: readonly FieldPacket[], name: string): number {
@@ -96,10 +80,5 @@ function typeOf(fields: readonly FieldPacket[], name: string): number {
 }
 
 function positionOf(row: RowDataPacket, key: readonly string[], exact: readonly boolean[]): MysqlPosition {
-  return key.map((name, at) => {
-    const value: unknown = row[name]
-    if (value instanceof Uint8Array) return new Uint8Array(value)
-    const text = String(value)
-    return exact[at] && /^-?\d+(\.\d+)?$/.test(text) ? { number: text } : text
-  })
+  return key.map((name, at) => keyValue(row[name], exact[at]!))
 }

@@ -4,21 +4,13 @@ import { type CommonOptions, type ConnectorOptions, checkCommon } from '../optio
 import { Backoff, retrying } from '../retry'
 import { ChangeSource, readTables } from '../tables/capture'
 import type { Change } from '../tables/change'
-import { checkKey, checkTable } from '../tables/options'
+import { checkTables, type WantedTable } from '../tables/options'
 import { Comparison } from './comparison'
 import { Connections, checkConnection, isPassing, loadPg, type PostgresConnection } from './connection'
 import { Decoder, type Positioned } from './decoder'
 import { lsnOf, lsnText, type PostgresPosition, type ReadRange } from './position'
 import { ReplicationSession } from './replication'
-import {
-  demandLogical,
-  ensurePublication,
-  ensureSlot,
-  type KnownTable,
-  lostLog,
-  prepareTables,
-  type WantedTable,
-} from './setup'
+import { demandLogical, ensurePublication, ensureSlot, type KnownTable, lostLog, prepareTables } from './setup'
 import { openView, rowsOf } from './snapshot'
 import { type ParseValue, valueParser } from './types'
 
@@ -70,7 +62,7 @@ const BURST = 512
 export function postgresChanges(options: PostgresChangesOptions): Source<Change, PostgresPosition> {
   const check = new StreamChecker('postgresChanges', options ?? {}, KNOWN)
   checkConnection(check, options?.connection)
-  const tables = checkTables(check, options?.tables)
+  const tables = checkTables(check, options?.tables, 'public')
   const slot = checkSlot(check, 'slot', options?.slot, true)
   const publication = checkSlot(check, 'publication', options?.publication, false) ?? slot
   const snapshot = check.oneOf('snapshot', options?.snapshot, ['initial', 'never']) ?? 'initial'
@@ -241,22 +233,6 @@ async function typeNames(): Promise<(oid: number) => string> {
   const { types } = await loadPg()
   const names = new Map(Object.entries(types.builtins).map(([name, oid]) => [oid as number, name.toLowerCase()]))
   return (oid) => names.get(oid) ?? `type ${oid}`
-}
-
-function checkTables(check: StreamChecker, tables: unknown): WantedTable[] {
-  if (!Array.isArray(tables) || tables.length === 0) {
-    check.problem("'tables' must be a list of tables", tables)
-    return []
-  }
-  const wanted = tables.map((one: unknown, at): WantedTable => {
-    const named = typeof one === 'object' && one !== null ? (one as { name?: unknown; key?: unknown }) : undefined
-    const table = checkTable(check, `tables[${at}]`, named === undefined ? one : named.name)
-    const whole = table.includes('.') ? table : `public.${table}`
-    return { table: whole, key: named === undefined ? undefined : checkKey(check, named.key) }
-  })
-  if (new Set(wanted.map(({ table }) => table)).size < wanted.length)
-    check.problem("'tables' has a table twice", tables)
-  return wanted
 }
 
 function checkSlot(check: StreamChecker, what: string, name: unknown, needed: boolean): string | undefined {

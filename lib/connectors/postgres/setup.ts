@@ -1,5 +1,6 @@
 import type { Client } from 'pg'
 import { DatabaseError } from '../../errors'
+import type { WantedTable } from '../tables/options'
 import { quoted, quotedTable, schemaAndName } from './connection'
 
 /** A table as the source needs to know it. */
@@ -21,12 +22,6 @@ export interface KeyColumn {
 export interface SlotNames {
   readonly slot: string
   readonly publication: string
-}
-
-/** What the options say of a table. */
-export interface WantedTable {
-  readonly table: string
-  readonly key: readonly string[] | undefined
 }
 
 /** Looks the tables up, and sees that the log will have what is needed of them. */

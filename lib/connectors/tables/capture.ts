@@ -4,6 +4,9 @@ import { Backoff } from '../retry'
 import type { Change, Row } from './change'
 import type { TablePart } from './parts'
 
+/** How often all connections are cut while reading is to end, in milliseconds. */
+const CUT = 50
+
 export type Positioned<P> = readonly [change: Change, position: P]
 
 /** What a source of changes needs of its connections. */
@@ -42,7 +45,12 @@ export abstract class ChangeSource<P> implements Source<Change, P> {
     const { retry, secrets } = this.common
     this.ending = new AbortController()
     const over = anySignal(this.ending.signal, this.common.signal, signal)
-    const cut = () => this.capture.cut()
+    let again: NodeJS.Timeout | undefined
+    const cut = () => {
+      this.capture.cut()
+      // A connection may just be about to be opened.
+      again = setTimeout(cut, CUT)
+    }
     over.addEventListener('abort', cut)
     const backoff = new Backoff(this.what, retry, secrets)
     this.given = position
@@ -63,6 +71,7 @@ export abstract class ChangeSource<P> implements Source<Change, P> {
       }
     } finally {
       over.removeEventListener('abort', cut)
+      clearTimeout(again)
       await this.ended()
       this.capture.cut()
     }

@@ -60,3 +60,31 @@ export function checkTable(check: StreamChecker, what: string, table: unknown): 
   else check.problem(`'${what}' must be 'table' or 'schema.table'`, table)
   return ''
 }
+
+/** A table that a source of changes is to follow. */
+export interface WantedTable {
+  /** `schema.table`. */
+  readonly table: string
+  /** Where it has no primary key, or another one is to be used. */
+  readonly key: readonly string[] | undefined
+}
+
+/** The option `tables`; `schema` is that of tables without one. Where there is none, all must say theirs. */
+export function checkTables(check: StreamChecker, tables: unknown, schema: string | undefined): WantedTable[] {
+  if (!Array.isArray(tables) || tables.length === 0) {
+    check.problem("'tables' must be a list of tables", tables)
+    return []
+  }
+  const wanted = tables.map((one: unknown, at): WantedTable => {
+    const named = typeof one === 'object' && one !== null ? (one as { name?: unknown; key?: unknown }) : undefined
+    const table = checkTable(check, `tables[${at}]`, named === undefined ? one : named.name)
+    if (schema === undefined && table !== '' && !table.includes('.')) {
+      check.problem(`'tables[${at}]' must be 'schema.table', since 'connection' says no database`, table)
+    }
+    const whole = table.includes('.') ? table : `${schema}.${table}`
+    return { table: whole, key: named === undefined ? undefined : checkKey(check, named.key) }
+  })
+  if (new Set(wanted.map(({ table }) => table)).size < wanted.length)
+    check.problem("'tables' has a table twice", tables)
+  return wanted
+}

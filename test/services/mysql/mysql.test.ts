@@ -4,8 +4,14 @@ import { type Connection, createConnection } from 'mysql2/promise'
 import type { OptionError } from '../../../lib'
 import { sinkConformance, sourceConformance } from '../../../lib/conformance'
 import type { DeadLetter } from '../../../lib/connectors'
-import { type MysqlSinkOptions, mysqlQuery, mysqlSink, type RowOperation } from '../../../lib/connectors/mysql'
-import { readUntil } from '../postgres/database'
+import {
+  type MysqlSinkOptions,
+  mysqlChanges,
+  mysqlQuery,
+  mysqlSink,
+  type RowOperation,
+} from '../../../lib/connectors/mysql'
+import { readUntil, rowsOf } from '../postgres/database'
 import * as mariadb from '../servers/mariadb'
 import { describeService } from '../service'
 
@@ -34,6 +40,24 @@ describeService('MariaDB', mariadb, (server) => {
     await sql(`CREATE TABLE ${table} (id INT PRIMARY KEY, text TEXT)`)
     return table
   }
+
+  sourceConformance(
+    'mysqlChanges',
+    async () => {
+      const table = await newTable()
+      return {
+        open: () => rowsOf(mysqlChanges({ connection: connection(), tables: [table], batch: 50 })),
+        put: async (items: readonly Item[]) => {
+          await sql(`INSERT INTO ${table} VALUES ?`, [items.map(({ id, text }) => [id, text])])
+        },
+        item,
+        ends: false,
+        replays: true,
+        interrupt,
+      }
+    },
+    { interrupts: true },
+  )
 
   sourceConformance(
     'mysqlQuery',

@@ -1,15 +1,8 @@
 import { sinkConformance, sourceConformance } from '../../../lib/conformance'
-import {
-  dropPostgresSlot,
-  type PostgresPosition,
-  postgresChanges,
-  postgresQuery,
-  postgresSink,
-} from '../../../lib/connectors/postgres'
-import type { Source } from '../../../lib/jobs'
+import { dropPostgresSlot, postgresChanges, postgresQuery, postgresSink } from '../../../lib/connectors/postgres'
 import * as postgres from '../servers/postgres'
 import { describeService } from '../service'
-import { newOf, useSql } from './database'
+import { rowsOf, useSql } from './database'
 
 type Item = Record<string, unknown>
 
@@ -85,14 +78,3 @@ describeService('PostgreSQL as runJob needs it', postgres, (server) => {
     )
   }
 })
-
-/** The rows alone: where they lie in the log is not the same twice. */
-function rowsOf(source: ReturnType<typeof postgresChanges>): Source<Item, PostgresPosition> {
-  return {
-    async *read(position, signal) {
-      for await (const [change, behind] of source.read(position, signal)) yield [newOf(change), behind] as const
-    },
-    commit: (position) => source.commit?.(position),
-    close: () => source.close?.(),
-  }
-}

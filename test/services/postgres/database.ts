@@ -93,3 +93,14 @@ export function newOf(change: Change | undefined): Row {
 export function iterate<T, P>(source: Source<T, P>, from?: P, signal?: AbortSignal) {
   return (source.read(from, signal) as AsyncIterable<readonly [T, P]>)[Symbol.asyncIterator]()
 }
+
+/** The rows of changes alone: where they lie in the log is not the same twice. */
+export function rowsOf<P>(source: Source<Change, P>): Source<Record<string, unknown>, P> {
+  return {
+    async *read(position, signal) {
+      for await (const [change, behind] of source.read(position, signal)) yield [newOf(change), behind] as const
+    },
+    commit: (position) => source.commit?.(position),
+    close: () => source.close?.(),
+  }
+}

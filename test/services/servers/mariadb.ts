@@ -57,6 +57,9 @@ export const definition: ServerDefinition = {
         ...[`--init-file=${join(folder, 'init.sql')}`, '--skip-name-resolve', '--innodb-buffer-pool-size=64M'],
         // A commit outlives the process; only a power cut would lose it, and we do not cut power.
         ...['--innodb-flush-log-at-trx-commit=2', '--character-set-server=utf8mb4'],
+        // What `mysqlChanges` reads.
+        ...[`--log-bin=${join(folder, 'data', 'binlog')}`, '--server-id=1', '--binlog-format=ROW'],
+        ...['--binlog-row-image=FULL', '--binlog-row-metadata=FULL'],
       ],
       ...(owner === undefined ? {} : { user: owner }),
     }
