@@ -1,5 +1,6 @@
 import type { JobOptions } from '../jobs'
 import { StreamChecker } from '../streams/check'
+import { isShared, type SharedJob } from './shared'
 
 /** What a job that a node runs knows of its surroundings. */
 export interface NodeContext {
@@ -24,17 +25,19 @@ export interface JobDefinition<T> extends Omit<JobOptions<T>, 'name' | 'checkpoi
   every?: number
 }
 
+/** A job of its own, or one that several nodes share: `kafkaJob` makes those. */
+export type AnyJob<T = unknown> = JobDefinition<T> | SharedJob
+
 /** A definition, or what makes one: called at each start, in the job's own process. */
-export type JobModule<T = unknown> =
-  | JobDefinition<T>
-  | ((node: NodeContext) => JobDefinition<T> | Promise<JobDefinition<T>>)
+export type JobModule<T = unknown> = AnyJob<T> | ((node: NodeContext) => AnyJob<T> | Promise<AnyJob<T>>)
 
 /** Types a module's job: `export default defineJob(async (node) => ({ pipeline: …, sink: … }))`. */
 export function defineJob<T>(module: JobModule<T>): JobModule<T> {
   const check = new StreamChecker('defineJob', undefined, [])
-  const whole = typeof module === 'object' && module !== null && typeof module.pipeline === 'function'
+  const object = typeof module === 'object' && module !== null ? module : {}
+  const whole = isShared(object) || typeof (object as JobDefinition<T>).pipeline === 'function'
   if (typeof module !== 'function' && !whole) {
-    check.problem('a job is an object with pipeline(), or a function that makes one', module)
+    check.problem('a job is an object with pipeline(), a kafkaJob({ … }), or a function that makes one of them', module)
   }
   check.done()
   return module

@@ -6,8 +6,9 @@ import { pathToFileURL } from 'node:url'
 import { inspect } from 'node:util'
 import { JobError, JobNodeError, RxjsPythonError } from '../errors'
 import { type Job, runJob } from '../jobs'
-import { defineJob, type JobModule, type NodeContext } from './definition'
+import { type AnyJob, defineJob, type JobModule, type NodeContext } from './definition'
 import type { FromWorker, ToWorker, WorkerOrder, WorkerTask } from './messages'
+import { isShared, type Running } from './shared'
 
 /** Milliseconds that the process of a node before may take to leave the job's store. */
 const STORE_PATIENCE = 10_000
@@ -34,7 +35,7 @@ export function workAsJob(): void {
 }
 
 class Worker {
-  private job: Job | undefined
+  private job: Running | undefined
   private readonly closers: (() => void | Promise<void>)[] = []
   private leaving = false
 
@@ -48,9 +49,7 @@ class Worker {
       publish: (topic, value) => tell({ kind: 'topic', topic, value: String(value) }),
       onClose: (close) => void this.closers.push(close),
     }
-    const { every, ...definition } = typeof module === 'function' ? await module(context) : module
-    const checkpoint = { store: join(task.folder, 'checkpoints'), every }
-    const job = await patiently(() => runJob({ ...definition, name: task.name, checkpoint }))
+    const job = await start(typeof module === 'function' ? await module(context) : module, task)
     this.job = job
     job.done.then(
       () => this.leave({ kind: 'completed' }, 0),
@@ -92,6 +91,13 @@ class Worker {
   private async close(): Promise<void> {
     for (const close of this.closers.splice(0).reverse()) await close()
   }
+}
+
+function start(definition: AnyJob, { name, folder }: WorkerTask): Promise<Running> {
+  const store = join(folder, 'checkpoints')
+  if (isShared(definition)) return definition.join(name, store)
+  const { every, ...options } = definition
+  return patiently(() => runJob({ ...options, name, checkpoint: { store, every } }))
 }
 
 async function load(file: string): Promise<JobModule> {

@@ -105,8 +105,8 @@ export class BrokerProcess {
       const format = [
         'kafka.tools.StorageTool',
         'format',
-        '-t',
-        clusterId(),
+        // In one word: an id may begin with a dash.
+        `--cluster-id=${clusterId()}`,
         '-c',
         'server.properties',
         '--ignore-formatted',

@@ -67,7 +67,10 @@ export interface GroupOptions {
 export interface KafkaConsumer {
   /** Records that are there, at most so many; waits a moment for the first one, and returns none where there is none. */
   poll(max: number): Promise<readonly RawRecord[]>
-  /** Lets the records of a partition come, from an offset on. */
+  /**
+   * Lets the records of a partition come, from an offset on; none of those that were on their way comes after the call, so a
+   * partition that comes already is begun anew.
+   */
   start(at: TopicOffset): Promise<void>
   pause(partitions: readonly TopicPartition[]): void
   resume(partitions: readonly TopicPartition[]): void

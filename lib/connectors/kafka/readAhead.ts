@@ -58,22 +58,31 @@ export class ReadAhead {
     return record
   }
 
-  /** Resolves when there is a record; false where none will come any more. */
-  async more(): Promise<boolean> {
-    while (this.size === 0 && !this.ended && this.failure === undefined) {
+  /** Resolves when there is a record; false where none will come any more, or nobody wants one any more. */
+  async more(signal?: AbortSignal): Promise<boolean> {
+    const leave = () => this.wake()
+    signal?.addEventListener('abort', leave, { once: true })
+    while (this.size === 0 && !this.ended && this.failure === undefined && !signal?.aborted) {
       await new Promise<void>((resolve) => {
         this.waiting = resolve
       })
     }
-    return !this.ended
+    signal?.removeEventListener('abort', leave)
+    return !this.ended && !signal?.aborted
+  }
+
+  /** Drops what was there: the partition is read anew from another place. */
+  reset(): void {
+    this.items = []
+    this.at = 0
+    this.held = 0
+    this.paused = false
   }
 
   /** Nothing comes any more, and what was there is dropped. */
   end(): void {
     this.ended = true
-    this.items = []
-    this.at = 0
-    this.held = 0
+    this.reset()
     this.wake()
   }
 

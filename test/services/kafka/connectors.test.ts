@@ -15,9 +15,12 @@ import {
   kafkaSource,
   runKafkaJob,
 } from '../../../lib/connectors/kafka'
+import { clientOf } from '../../../lib/connectors/kafka/clients'
+import { checkConnection } from '../../../lib/connectors/kafka/connection'
 import { KafkaError } from '../../../lib/errors'
 import { idempotentSink, replay, runJob } from '../../../lib/jobs'
-import { inWindows, keyBy, mapKeyed, sum, timestampBy, tumbling, values } from '../../../lib/streams'
+import { inWindows, keyBy, mapAsync, mapKeyed, sum, timestampBy, tumbling, values } from '../../../lib/streams'
+import { StreamChecker } from '../../../lib/streams/check'
 import type { EmbeddedKafka } from '../../../lib/testing'
 import { needKafka, startKafka } from '../servers/kafka'
 
@@ -301,6 +304,56 @@ describe('Kafka connectors on a broker', function () {
     assert.equal(job.info().state, 'failed')
     await job.stop()
     assert.deepEqual(await textsOf(out), [])
+  })
+
+  it('a partition whose transactions were fenced off is begun anew, with its state and what was read ahead', async () => {
+    const [topic, out, name] = [fresh('in'), fresh('out'), fresh('fenced')]
+    await kafka.createTopics(topic, out)
+    await kafka.produce(topic, items(1000))
+    const events: KafkaJobEvent['kind'][] = []
+    let held = true
+    const job = await runKafkaJob<Item, Item & { n: number }>({
+      name,
+      kafka: kafka.connection,
+      source: { topics: topic, readAhead: { records: 100 } },
+      pipeline: ({ source }) =>
+        source.pipe(
+          timestampBy(({ timestamp }) => timestamp),
+          keyBy(({ key }) => key!),
+          mapKeyed(({ value }, seen) => {
+            const n = ((seen.get() as number | undefined) ?? 0) + 1
+            seen.set(n)
+            return { value: { ...value!, n } }
+          }),
+          values(),
+          mapAsync(async (result) => {
+            while (held && result.value.i >= 50) await sleep(10)
+            return result
+          }),
+        ),
+      sink: { topic: out },
+      checkpoint: { store: join(folder, out), every: 100 },
+      onEvent: ({ kind }) => events.push(kind),
+    })
+    const check = new StreamChecker('test', undefined, [])
+    const client = await clientOf(checkConnection(check, 'kafka', kafka.connection))
+    await until('the queue is full', () => (job.info().partitions[0]?.ahead ?? 0) >= 50)
+    const rival = await client.producer({ compression: 'none', linger: 0, transaction: `${name}-${topic}-0` })
+    await rival.close()
+    held = false
+    await until('all results', async () => (await textsOf(out)).length >= 1000)
+    assert.ok(events.includes('retry'), `${events}`)
+    const results = (await textsOf(out)).map((text) => JSON.parse(text) as Item & { n: number })
+    for (let key = 0; key < 10; key++) {
+      const mine = results.filter(({ k }) => k === `k${key}`)
+      assert.deepEqual(
+        mine.map(({ i, n }) => [i, n]),
+        Array.from({ length: 100 }, (_, at) => [at, at + 1]),
+      )
+    }
+    await kafka.produce(topic, items(10))
+    await until('it goes on', async () => (await textsOf(out)).length === 1010)
+    await job.stop()
   })
 
   it('refuses a topic that is not there', async () => {

@@ -70,6 +70,22 @@ describe('read-ahead of a partition', () => {
     assert.equal(await queue.more(), false)
   })
 
+  it('is read by somebody else when one has left, and from another place', async () => {
+    const { queue } = ahead(2)
+    const leaving = new AbortController()
+    const more = queue.more(leaving.signal)
+    leaving.abort()
+    assert.equal(await more, false)
+    queue.push(record(1))
+    queue.push(record(2))
+    assert.equal(queue.paused, true)
+    queue.reset()
+    assert.equal(queue.paused, false)
+    queue.push(record(1))
+    assert.equal(await queue.more(), true)
+    assert.equal(queue.take()?.offset, 1)
+  })
+
   it('throws what has failed', async () => {
     const { queue } = ahead(10)
     const more = queue.more()

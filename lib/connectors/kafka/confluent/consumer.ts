@@ -22,6 +22,7 @@ export class ConfluentConsumer implements KafkaConsumer {
   readonly consumer: LibraryConsumer
   private readonly started = new Set<string>()
   private handingOver = 0
+  private polling: Promise<LibraryMessage[]> | undefined
   private fatal: LibraryError | undefined
 
   constructor(
@@ -69,7 +70,8 @@ export class ConfluentConsumer implements KafkaConsumer {
     if (this.fatal !== undefined) throw errorOf('the consumer', this.fatal)
     let messages: LibraryMessage[]
     try {
-      messages = await ask<LibraryMessage[]>((done) => this.consumer.consume(max, done))
+      this.polling = ask<LibraryMessage[]>((done) => this.consumer.consume(max, done))
+      messages = await this.polling
     } catch (error) {
       if ((error as LibraryError).isFatal) throw errorOf('the consumer', error)
       // The brokers are away for a while: librdkafka looks for them.
@@ -82,6 +84,13 @@ export class ConfluentConsumer implements KafkaConsumer {
   }
 
   async start({ topic, partition, offset }: TopicOffset): Promise<void> {
+    if (this.started.delete(nameOf({ topic, partition }))) {
+      try {
+        this.pause([{ topic, partition }])
+      } catch {
+        // It is going just now: the next call says so.
+      }
+    }
     // A partition that is new here takes a moment until it can be told where to begin.
     for (let attempt = 1; ; attempt++) {
       try {
@@ -95,6 +104,8 @@ export class ConfluentConsumer implements KafkaConsumer {
         await sleep(20)
       }
     }
+    // What a poll that is under way brings was read before.
+    await this.polling?.catch(() => {})
     this.started.add(nameOf({ topic, partition }))
     this.resume([{ topic, partition }])
   }

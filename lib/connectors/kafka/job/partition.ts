@@ -130,11 +130,12 @@ class PartitionWork<V, R, K, RK> {
     const start = (position: number | undefined) => this.start(position)
     return {
       async *read(position, signal) {
-        const end = () => records.end()
-        signal?.addEventListener('abort', end, { once: true })
         await start(position)
-        while (!signal?.aborted && (await records.more())) {
-          for (let record = records.take(); record !== undefined; record = records.take()) {
+        // After a fault the next run of the partition reads from the same queue.
+        while (await records.more(signal)) {
+          while (!signal?.aborted) {
+            const record = records.take()
+            if (record === undefined) break
             const prepared = preparing(record, inCodecs)
             if (prepared !== undefined) await prepared
             yield [record, record.offset + 1] as const
@@ -194,7 +195,10 @@ class PartitionWork<V, R, K, RK> {
       }
     }
     offset ??= await startOffset(admin, this.partition, options.from)
-    await consumer.start({ ...this.partition, offset })
+    // What a run before has read ahead comes again, unless it is committed.
+    const started = consumer.start({ ...this.partition, offset })
+    this.records.reset()
+    await started
   }
 
   private refuse(record: RawRecord, error: unknown): void {
