@@ -1,14 +1,21 @@
 /** What the examples and their node promise: each is run as its page says, and checked by what it produces. */
 import { execFile } from 'node:child_process'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { isDeepStrictEqual, promisify } from 'node:util'
 import type { demo as evensDemo } from '../../examples/01-evens/demo'
+import type { measure as measureSalaries } from '../../examples/02-salary/batching'
 import type { demo as salaryKafkaDemo } from '../../examples/02-salary/kafka'
+import type { demo as clusterDemo } from '../../examples/03-pi/cluster'
 import type { demo as piDemo } from '../../examples/03-pi/demo'
 import type { demo as piHttpDemo } from '../../examples/04-pi-http/demo'
 import type { demo as wordsDemo } from '../../examples/05-words/demo'
+import type { demo as wordsKafkaDemo } from '../../examples/05-words/kafka'
 import type { demo as kerasDemo } from '../../examples/06-keras/demo'
+import type { demo as kerasKafkaDemo } from '../../examples/06-keras/kafka'
 import type { demo as recommenderDemo } from '../../examples/07-recommender/demo'
+import type { demo as graphDemo } from '../../examples/09-graph/demo'
 import type { Outcome, Probe, Report } from './line'
 import { nodeProbes } from './nodes'
 
@@ -75,6 +82,21 @@ const salaryKafka = example<typeof salaryKafkaDemo>(
   },
 )
 
+const salaryBatches: Probe = {
+  lines: [
+    {
+      name: 'example 2, a record in a batch of 1024 against one by itself; REST in batches against one by one',
+      target: 'above 5x; above 2x',
+    },
+  ],
+  async run() {
+    const { measure } = (await import(join(examples, '02-salary', 'batching'))) as { measure: typeof measureSalaries }
+    const { stream, oneByOne, together } = await measure(300, () => {})
+    const [records, requests] = [stream.get(1024)! / stream.get(1)!, together / oneByOne]
+    return [{ value: `${records.toFixed(0)}x; ${requests.toFixed(1)}x`, holds: records > 5 && requests > 2 }]
+  },
+}
+
 const pi = example<typeof piDemo>(
   'example 3, both estimates of pi after 10 s',
   'within 0.01',
@@ -85,6 +107,21 @@ const pi = example<typeof piDemo>(
     return {
       value: last.map(([name, value]) => `${name} ${value.toFixed(5)}`).join(', '),
       holds: last.every(([, value]) => Math.abs(value - Math.PI) < 0.01),
+    }
+  },
+)
+
+const piCluster = example<typeof clusterDemo>(
+  'example 3, three nodes share a job through Kafka, and one is killed with -9',
+  'each point once, equal to a count of the topic; the others have all partitions meanwhile',
+  '03-pi/cluster',
+  [],
+  ({ points, pi, expected, byNode, meanwhile }) => {
+    const shares = Object.values(byNode)
+    const equal = points === expected.points && pi === expected.pi
+    return {
+      value: `${equal ? 'equal' : 'different'}, ${points} of ${expected.points} points (${shares.join(' + ')}), pi ${pi.toFixed(4)}`,
+      holds: equal && meanwhile.partitions === 6 && shares.length === 3 && shares.every((share) => share > 0),
     }
   },
 )
@@ -113,6 +150,20 @@ const words = example<typeof wordsDemo>(
   },
 )
 
+const wordsKafka = example<typeof wordsKafkaDemo>(
+  'example 5, Kafka to a table that is asked and to Kafka, stopped in the middle',
+  "both top tens a batch's, no word lost or doubled",
+  '05-words/kafka',
+  [],
+  ({ asked, top, written, batch, words }) => {
+    const equal = top.length === 10 && isDeepStrictEqual(top, batch) && isDeepStrictEqual(written, batch)
+    return {
+      value: `${equal ? 'equal' : 'different'}, asked ${asked.length} times, ${words.table} words in the table, ${words.topic} in the topic, of ${words.text}`,
+      holds: equal && asked.length > 1 && words.table === words.text && words.topic === words.text,
+    }
+  },
+)
+
 const keras = example<typeof kerasDemo>(
   'example 6, Keras in a stream against plain Keras',
   'scores within 1e-5, one load in each of 2 workers',
@@ -127,6 +178,34 @@ const keras = example<typeof kerasDemo>(
     }
   },
 )
+
+const kerasKafka = example<typeof kerasKafkaDemo>(
+  'example 6, a topic scored by Keras on a real broker',
+  'each reading once, within 1e-5 of plain Keras; what is no reading is put aside',
+  '06-keras/kafka',
+  ['10000'],
+  ({ scores, difference, refused }) => {
+    const machines = new Set(scores.map(({ machine }) => machine)).size
+    const once = scores.length === 10_000 && machines === 10_000
+    return {
+      value: `${machines} machines, ${scores.length} scores within ${difference.toExponential(1)}, ${refused.length} put aside`,
+      holds: once && difference < 1e-5 && refused.length === 1 && scores.every(({ loads }) => loads === 1),
+    }
+  },
+)
+
+/** By itself: the Python of this process is another one. */
+const kerasHere: Probe = {
+  lines: [{ name: 'example 6, the same with Keras in the very process', target: 'within 1e-5, one load' }],
+  async run() {
+    const args = ['examples/run.mjs', 'keras/kafka', '10000', '--isolation', 'shared']
+    const { stdout } = await run(process.execPath, args, { cwd: root, maxBuffer: 64 << 20 })
+    const difference = Number(/^largest difference to plain Keras: (.*)$/m.exec(stdout)?.[1])
+    const [, scores] = /^this process: loaded the model 1 time, (\d+) scores$/m.exec(stdout) ?? []
+    const value = `${scores} scores within ${difference}`
+    return [{ value, holds: scores === '10000' && difference < 1e-5 }]
+  },
+}
 
 const recommender = example<typeof recommenderDemo>(
   'example 7, error of the recommender as ratings arrive',
@@ -153,7 +232,52 @@ const deploying: Probe = {
   },
 }
 
-export const applications: Report = {
-  name: 'applications',
-  probes: [evens, salaryProbe, salaryKafka, pi, piHttp, words, keras, recommender, deploying, ...nodeProbes],
+const graph = example<typeof graphDemo>(
+  'example 9, a tuned model in a graph over tweets',
+  'above 0.75 on unseen ones; run again, the tuner comes from the store',
+  '09-graph/demo',
+  ['--tweets', '500'],
+  ({ trained, again, outputs }) => ({
+    value: `${trained.accuracy.toFixed(3)}, ${outputs.length} outputs`,
+    holds: trained.accuracy > 0.75 && outputs.length > 0 && again.optimizerNode?.cached === true,
+  }),
+)
+
+/** As somebody who has cloned it: nothing is installed, built or cached inside of the folder. */
+const freshClone: Probe = {
+  lines: [{ name: 'npm run example -- evens in a fresh clone, with nothing before it', target: '500 of 1000' }],
+  async run() {
+    const folder = await mkdtemp(join(tmpdir(), 'rxjs-python-clone-'))
+    try {
+      await run('git', ['clone', '-q', '--depth', '1', `file://${root}`, folder])
+      const { stdout } = await run('npm', ['run', '--silent', 'example', '--', 'evens'], {
+        cwd: folder,
+        maxBuffer: 64 << 20,
+      })
+      const said = stdout.trim().split('\n').at(-1) ?? ''
+      return [{ value: said, holds: said === '500 of 1000 numbers are even' }]
+    } finally {
+      await rm(folder, { recursive: true, force: true })
+    }
+  },
 }
+
+const probes = [
+  ...[
+    evens,
+    salaryProbe,
+    salaryBatches,
+    salaryKafka,
+    pi,
+    piCluster,
+    piHttp,
+    words,
+    wordsKafka,
+    keras,
+    kerasKafka,
+    kerasHere,
+  ],
+  ...[recommender, deploying, graph, freshClone, ...nodeProbes],
+]
+
+export const applications: Report = { name: 'applications', probes }

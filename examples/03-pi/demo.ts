@@ -23,12 +23,11 @@ export async function demo(args: readonly string[], print: (line: string) => voi
   })
   try {
     for (const name of ['Pi1Job', 'Pi2Job']) {
-      print(`$ rxjs-python submit ${name}.ts`)
-      print((await node.run('submit', join(__dirname, `${name}.ts`), '--', '--every', values.every)).trimEnd())
+      const said = await node.run('submit', join(__dirname, `${name}.ts`), '--', '--every', values.every)
+      print(`$ rxjs-python submit ${name}.ts\n${said.trimEnd()}`)
     }
     await sleep(Number(values.seconds) * 1000)
-    print('$ rxjs-python list')
-    print((await node.run('list')).trimEnd())
+    print(`$ rxjs-python list\n${(await node.run('list')).trimEnd()}`)
     return { estimates }
   } finally {
     await node.dispose()

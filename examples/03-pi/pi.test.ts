@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict'
 import { join } from 'node:path'
+import { needKafka } from '../../test/services/servers/kafka'
 import { ExampleNode } from '../shared/node'
+import { demo as clusterDemo } from './cluster'
 import { demo } from './demo'
 import { pointsFrom } from './points'
 
@@ -51,5 +53,20 @@ describe('example 3: pi, as jobs on a node', () => {
     } finally {
       await node.dispose()
     }
+  })
+
+  it('is shared by several nodes through Kafka, and goes on when one of them is killed', async function () {
+    needKafka(this)
+    const { points, pi, expected, byNode, meanwhile } = await clusterDemo(['1000'], () => {})
+    // Each point once, whoever had it.
+    assert.deepEqual({ points, pi }, expected)
+    assert.ok(Math.abs(pi - Math.PI) < 0.1, `${pi}`)
+    assert.deepEqual(Object.keys(byNode), ['node 1', 'node 2', 'node 3'])
+    for (const [name, had] of Object.entries(byNode)) assert.ok(had > 0, `${name} has had nothing`)
+    assert.equal(
+      Object.values(byNode).reduce((sum, had) => sum + had, 0),
+      points,
+    )
+    assert.equal(meanwhile.partitions, 6)
   })
 })

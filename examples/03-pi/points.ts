@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 // In a program of your own: from 'rxjs-python/jobs' and 'rxjs-python/streams'
 import type { Observable } from 'rxjs'
 import { type JobContext, step } from '../../lib/jobs'
@@ -16,6 +17,8 @@ export interface GeneratorOptions {
   seed: number
   /** Gets each 100,000th point. */
   log: (line: string) => void
+  /** So many points a second (default: as many as are asked for). */
+  rate?: number
 }
 
 /** Each so many points, one is logged. */
@@ -25,24 +28,26 @@ const LOG_EVERY = 100_000
  * RandomXYGenerator: points without an end, kept in a table by their x, from which old ones are evicted. The point with a
  * number is always the same one, so a job that was killed goes on with the point after its last checkpoint.
  */
-export function randomXY(job: JobContext, { keep, seed, log }: GeneratorOptions): Observable<Point> {
-  return job
-    .source('points', { read: (position) => pointsFrom((position as number | undefined) ?? 0, seed, log) })
-    .pipe(
-      timestampBy(() => 0),
-      keyBy((point) => point.x),
-      step(
-        'latest',
-        mapKeyed(
-          (point: Point, latest) => {
-            latest.set(point.y)
-            return point
-          },
-          { maxKeys: keep, overflow: 'evict' },
-        ),
+export function randomXY(job: JobContext, { keep, seed, log, rate }: GeneratorOptions): Observable<Point> {
+  const read = (position: unknown) => {
+    const points = pointsFrom((position as number | undefined) ?? 0, seed, log)
+    return rate === undefined ? points : paced(points, rate)
+  }
+  return job.source('points', { read }).pipe(
+    timestampBy(() => 0),
+    keyBy((point) => point.x),
+    step(
+      'latest',
+      mapKeyed(
+        (point: Point, latest) => {
+          latest.set(point.y)
+          return point
+        },
+        { maxKeys: keep, overflow: 'evict' },
       ),
-      values(),
-    )
+    ),
+    values(),
+  )
 }
 
 export function* pointsFrom(
@@ -54,6 +59,17 @@ export function* pointsFrom(
     const point = { x: uniform(2 * n, seed), y: uniform(2 * n + 1, seed) }
     if ((n + 1) % LOG_EVERY === 0) log(`RandomXYGenerator (${point.x}, ${point.y})`)
     yield [point, n + 1]
+  }
+}
+
+/** Twenty times a second as many as are due. */
+async function* paced<T>(items: Iterable<T>, rate: number): AsyncGenerator<T> {
+  const began = performance.now()
+  let given = 0
+  for (const item of items) {
+    while (given >= ((performance.now() - began) / 1000) * rate) await sleep(50)
+    yield item
+    given++
   }
 }
 

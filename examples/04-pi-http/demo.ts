@@ -25,11 +25,11 @@ export async function demo(args: readonly string[], print: (line: string) => voi
     let polled = await poll(server.url, first.id)
     let polls = 1
     for (; polled.state === 'waiting'; polls++) {
-      print(`GET /pi/${first.id} → ${polled.state}`)
+      if (polls === 1) print(`GET /pi/${first.id} → ${polled.state}`)
       await sleep(100)
       polled = await poll(server.url, first.id)
     }
-    print(`GET /pi/${first.id} → ${polled.state}, pi is about ${polled.pi}`)
+    print(`GET /pi/${first.id}, ${polls} times → ${polled.state}, pi is about ${polled.pi}`)
     const pushed = await push
     print(`WebSocket /pi/${second.id} ← ${pushed.state}, pi is about ${pushed.pi}`)
     return { polled, polls, pushed }

@@ -1,10 +1,10 @@
 import { once } from 'node:events'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { topWords, type WordTable } from './words'
+import { type AskedTable, topWords } from './words'
 
 /** Answers questions about the table by HTTP, while the stream writes it: `GET /top?n=10`, `GET /count?word=the`. */
-export async function serveTable(table: WordTable, port = 0) {
+export async function serveTable(table: AskedTable, port = 0) {
   const server = createServer((request, response) => {
     const { pathname, searchParams } = new URL(request.url ?? '/', 'http://localhost')
     const word = searchParams.get('word')

@@ -5,7 +5,9 @@ import { join } from 'node:path'
 import { PythonPool } from '../../lib/index'
 import { appendFile, fileLines, runJob } from '../../lib/jobs'
 import { memoryState, type Rolled } from '../../lib/streams'
+import { needKafka } from '../../test/services/servers/kafka'
 import { demo } from './demo'
+import { demo as kafkaDemo } from './kafka'
 import { serveTable } from './table'
 import { text } from './text'
 import { topWords, type WordCount, type WordTable, wordCount } from './words'
@@ -51,6 +53,21 @@ describe('example 5: word count with a table', () => {
     }
   })
 
+  it('goes from Kafka to Kafka, answers meanwhile, and is stopped and started in the middle', async function () {
+    needKafka(this)
+    const { asked, top, written, batch, words } = await kafkaDemo(['4000'], () => {})
+    assert.equal(top.length, 10)
+    assert.deepEqual(top, batch)
+    assert.deepEqual(written, batch)
+    assert.deepEqual(words, { table: 36_000, topic: 36_000, text: 36_000 })
+    const totals = asked.map((answer) => answer.reduce((sum, { count }) => sum + count, 0))
+    assert.ok(
+      totals.some((total) => total > 0 && total < topTotal(top)),
+      `no answer came meanwhile: ${totals}`,
+    )
+    for (let at = 1; at < totals.length; at++) assert.ok(totals[at]! >= totals[at - 1]!, `a count went back: ${totals}`)
+  })
+
   it('says what can be asked', async () => {
     const table = memoryState<string, Rolled>()
     table.set('the', { accumulator: 3 })
@@ -64,3 +81,7 @@ describe('example 5: word count with a table', () => {
     }
   })
 })
+
+function topTotal(words: readonly WordCount[]): number {
+  return words.reduce((sum, { count }) => sum + count, 0)
+}

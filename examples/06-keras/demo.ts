@@ -1,12 +1,10 @@
 // Trains a Keras model and scores a stream with it. README.md, beside this file, says more.
-import { execFile } from 'node:child_process'
-import { join } from 'node:path'
 import { lastValueFrom, toArray } from 'rxjs'
 // In a program of your own: from 'rxjs-python'
 import { fromIterable, mapPython } from '../../lib/index'
 import { runDemo } from '../shared/demo'
-import { type Model, openScorer, trainedModel } from './model'
-import { isFailing, type Reading, readings, type Score } from './readings'
+import { type Model, openScorer, plainScores, trainedModel } from './model'
+import { isFailing, readings, type Score } from './readings'
 
 export interface KerasResult {
   readonly model: Model
@@ -21,9 +19,7 @@ export async function demo(args: readonly string[], print: (line: string) => voi
   const count = Number(args[0] ?? 20_000)
   if (!Number.isSafeInteger(count) || count < 1) throw new Error(`'${args[0]}' is not a number of readings`)
 
-  print('training, unless an earlier run has (the first time, keras and jax are installed: a minute) …')
-  const model = await trainedModel()
-  print(`model: Keras ${model.keras} on ${model.backend}, loss ${model.loss[0]} → ${model.loss.at(-1)}`)
+  const model = await trainedModel(print)
 
   const machines = [...readings(count)]
   const { pool, score } = await openScorer(model, 2)
@@ -43,23 +39,10 @@ export async function demo(args: readonly string[], print: (line: string) => voi
   }
   const right = scores.filter(({ risk }, at) => risk > 0.5 === isFailing(machines[at]!)).length
   print(`right about ${right} of ${count} machines`)
-  const plain = await plainScores(model, machines)
+  const plain = await plainScores(model, count)
   const difference = Math.max(...scores.map(({ risk }, at) => Math.abs(risk - plain[at]!)))
   print(`largest difference to plain Keras: ${difference.toExponential(1)}`)
   return { model, scores, right, difference }
-}
-
-/** By Keras in a process of its own, without this package. */
-async function plainScores(model: Model, machines: readonly Reading[]): Promise<number[]> {
-  return await new Promise((resolve, reject) => {
-    const env = { ...process.env, KERAS_BACKEND: 'jax', PYTHONPATH: '', PYTHONHOME: undefined }
-    const command = ['-B', join(__dirname, 'plain.py'), model.file]
-    const child = execFile(model.executable, command, { env, maxBuffer: 64 << 20 }, (error, stdout) => {
-      if (error) reject(error)
-      else resolve(JSON.parse(stdout))
-    })
-    child.stdin!.end(JSON.stringify(machines))
-  })
 }
 
 if (require.main === module) runDemo(demo)

@@ -4,6 +4,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { createInterface } from 'node:readline'
+import { main } from '../../lib/cli/main'
 
 const PROGRAM = ['--import=tsx', resolve(__dirname, '..', '..', 'lib', 'cli', 'bin.ts')]
 const ROOT = resolve(__dirname, '..', '..')
@@ -41,15 +42,15 @@ export class ExampleNode {
 
   /** `rxjs-python NAME ARGS`; resolves with what it printed, rejects with what it complained of. */
   async run(name: string, ...args: string[]): Promise<string> {
-    const child = spawn(process.execPath, [...PROGRAM, name, '--folder', this.folder, ...args], { cwd: ROOT })
     const said = { out: '', problems: '' }
-    child.stdout.setEncoding('utf8').on('data', (text: string) => {
-      said.out += text
+    const status = await main([name, '--folder', this.folder, ...args], {
+      print: (text) => {
+        said.out += `${text}\n`
+      },
+      complain: (text) => {
+        said.problems += `${text}\n`
+      },
     })
-    child.stderr.setEncoding('utf8').on('data', (text: string) => {
-      said.problems += text
-    })
-    const [status] = await once(child, 'close')
     if (status !== 0) throw new Error(said.problems.trim())
     return said.out
   }

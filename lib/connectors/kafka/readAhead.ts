@@ -15,6 +15,7 @@ export class ReadAhead {
   private held = 0
   private waiting: (() => void) | undefined
   private ended = false
+  private resting = false
   private failure: { error: unknown } | undefined
 
   constructor(
@@ -29,7 +30,7 @@ export class ReadAhead {
   }
 
   push(record: RawRecord): void {
-    if (this.ended) return
+    if (this.ended || this.resting) return
     this.items.push(record)
     this.held += sizeOf(record)
     const { records, bytes } = this.options
@@ -71,12 +72,17 @@ export class ReadAhead {
     return !this.ended && !signal?.aborted
   }
 
-  /** Drops what was there: the partition is read anew from another place. */
+  /** Drops what was there, and what comes until `goOn`: the partition is read anew from another place. */
   reset(): void {
+    this.resting = true
     this.items = []
     this.at = 0
     this.held = 0
     this.paused = false
+  }
+
+  goOn(): void {
+    this.resting = false
   }
 
   /** Nothing comes any more, and what was there is dropped. */

@@ -81,9 +81,12 @@ describe('read-ahead of a partition', () => {
     assert.equal(queue.paused, true)
     queue.reset()
     assert.equal(queue.paused, false)
+    queue.push(record(3))
+    queue.goOn()
     queue.push(record(1))
     assert.equal(await queue.more(), true)
     assert.equal(queue.take()?.offset, 1)
+    assert.equal(queue.take(), undefined)
   })
 
   it('throws what has failed', async () => {

@@ -199,6 +199,7 @@ class PartitionWork<V, R, K, RK> {
     const started = consumer.start({ ...this.partition, offset })
     this.records.reset()
     await started
+    this.records.goOn()
   }
 
   private refuse(record: RawRecord, error: unknown): void {
