@@ -1,11 +1,12 @@
 import type { Client } from 'pg'
+import { DatabaseError } from '../../errors'
 import type { Source } from '../../jobs/sources'
 import { StreamChecker } from '../../streams/check'
 import { checkCommon } from '../options'
 import type { Row } from '../tables/change'
 import { checkQuery, type KeyPosition, type Pager, QUERY, type QueryOptions, QuerySource } from '../tables/query'
 import { Connections, checkConnection, isPassing, type PostgresConnection, quoted } from './connection'
-import { type ParseValue, rowBehind, typesBehind, valueParser } from './types'
+import { type ParseValue, typesKeeping, valueParser } from './types'
 
 export interface PostgresQueryOptions<T = Row> extends QueryOptions<T> {
   connection: PostgresConnection
@@ -30,50 +31,55 @@ export function postgresQuery<T = Row>(options: PostgresQueryOptions<T>): Source
   return new QuerySource('postgres: reading a query', pager, poll, common)
 }
 
+const NULL_KEY =
+  "postgres: a row of the query has null in its key, which no page can begin behind: choose other columns as 'key'"
+
 class PostgresPager<T> implements Pager<T> {
   private client: Client | undefined
   private parserOf: ParseValue | undefined
   private readonly first: string
   private readonly next: string
-  /** So many columns before those of the row are the key, as texts. */
-  private readonly parts: number
+  private readonly none: string
+  /** Where the parts of the key are among the columns of the result; known by `client`. */
+  private places: readonly number[] | undefined
 
   constructor(
     private readonly connections: Connections,
     query: string,
-    key: readonly string[],
+    private readonly key: readonly string[],
     batch: number,
     private readonly types: PostgresQueryOptions['types'],
   ) {
     const parts = key.map((column) => `rows.${quoted(column)}`)
-    const texts = parts.map((part) => `${part}::text`).join(', ')
-    const from = `SELECT ${texts}, rows.* FROM (${query}\n) AS rows`
+    const from = `SELECT rows.* FROM (${query}\n) AS rows`
     const order = `ORDER BY ${parts.join(', ')} LIMIT ${batch}`
-    this.parts = key.length
+    this.none = `${from} LIMIT 0`
     this.first = `${from} ${order}`
     this.next = `${from} WHERE (${parts.join(', ')}) > (${parts.map((_, at) => `$${at + 1}`).join(', ')}) ${order}`
   }
 
   async page(after: KeyPosition | undefined) {
     this.client ??= await this.connections.connect()
-    const { client, parts } = this
+    const { client } = this
     try {
       this.parserOf ??= await valueParser(this.types)
-      const { parserOf } = this
+      this.places ??= await this.placesOf(client)
+      const { types, texts } = typesKeeping(this.places, this.parserOf)
       const text = after === undefined ? this.first : this.next
-      const { rows, fields } = await client.query<unknown[]>({
-        text,
-        values: [...(after ?? [])],
-        rowMode: 'array',
-        types: typesBehind(parts, parserOf),
-      })
-      const names = fields.slice(parts).map(({ name }) => name)
-      return rows.map((values) => [rowBehind<T>(parts, names, values), values.slice(0, parts) as string[]] as const)
+      const { rows } = await client.query({ text, values: [...(after ?? [])], types })
+      // The key as the database writes it: no value that JavaScript has would do for all types.
+      if (texts.some(({ length }) => length < rows.length)) throw new DatabaseError('ERR_DATABASE_SETUP', NULL_KEY)
+      return rows.map((row, at) => [row as T, texts.map((column) => column[at]!)] as const)
     } catch (error) {
       if (this.client === client) this.client = undefined
       await this.connections.end(client)
       throw this.connections.safe(error)
     }
+  }
+
+  private async placesOf(client: Client): Promise<readonly number[]> {
+    const { fields } = await client.query(this.none)
+    return this.key.map((column) => fields.findLastIndex(({ name }) => name === column))
   }
 
   isPassing(error: unknown): boolean {

@@ -36,6 +36,23 @@ export function rowBehind<T>(before: number, names: readonly string[], values: r
   return row as T
 }
 
+/** For the option `types` of one query: also keeps the texts of some columns as they come, row by row. */
+export function typesKeeping(columns: readonly number[], parserOf: ParseValue) {
+  const texts: string[][] = columns.map(() => [])
+  let asked = 0
+  // It is asked for one column after the other.
+  const getTypeParser = (oid: number) => {
+    const parser = parserOf(oid)
+    const kept = texts[columns.indexOf(asked++)]
+    if (kept === undefined) return parser
+    return (text: string) => {
+      kept.push(text)
+      return parser(text)
+    }
+  }
+  return { types: { getTypeParser } as CustomTypesConfig, texts }
+}
+
 /** For the option `types` of one query: its first so many columns stay texts. */
 export function typesBehind(before: number, parserOf: ParseValue): CustomTypesConfig {
   let asked = 0

@@ -34,7 +34,25 @@ describeService('PostgreSQL: query', postgres, (server) => {
     assert.equal(items.length, 55)
   })
 
+  it('pages by what the database writes, whatever becomes of values and wherever the key is', async () => {
+    await sql('CREATE TABLE parsed (note text, name text, at timestamptz, PRIMARY KEY (at, name))')
+    await sql(
+      `INSERT INTO parsed SELECT NULL, 'n' || i, timestamptz '2024-01-01' + i / 4 * interval '1 microsecond' FROM generate_series(1, 40) i`,
+    )
+    const connection = postgres.url(server().port)
+    const types = () => (text: string) => ({ length: text.length })
+    const query = 'SELECT * FROM parsed'
+    const open = (batch: number) => postgresQuery({ connection, query, key: ['at', 'name'], batch, types })
+    const { items } = await readUntil(open(3), undefined, () => false)
+    assert.equal(items.length, 40)
+    assert.deepEqual(items[0], { note: null, name: { length: 2 }, at: { length: 22 } })
+    const { position } = await readUntil(open(7), undefined, (_, count) => count === 10)
+    assert.equal((await readUntil(open(5), position, () => false)).items.length, 30)
+  })
+
   it('says what is wrong with a query', async () => {
     await assert.rejects(all('SELECT * FROM nowhere', ['id'], 10), { code: '42P01' })
+    await assert.rejects(all('SELECT NULL::int AS id', ['id'], 10), { code: 'ERR_DATABASE_SETUP' })
+    await assert.rejects(all('SELECT 1 AS id', ['other'], 10), { code: '42703' })
   })
 })
