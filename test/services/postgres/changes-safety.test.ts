@@ -126,6 +126,20 @@ describeService('PostgreSQL: what the log keeps, and what the server does', post
     }
   })
 
+  it('ends, and lets go of its slot, wherever it is on its way there', async () => {
+    await sql('CREATE TABLE brief (id int PRIMARY KEY)')
+    const active = async () =>
+      (await sql(`SELECT 1 FROM pg_replication_slots WHERE slot_name = 'brief' AND active`)).length
+    for (let wait = 0; wait < 60; wait++) {
+      const over = new AbortController()
+      const waiting = iterate(source('brief', ['brief']), undefined, over.signal).next()
+      await sleep(wait)
+      over.abort()
+      assert.equal((await waiting).done, true)
+      while ((await active()) > 0) await sleep(20)
+    }
+  }).timeout(60_000)
+
   it('ends while it waits for changes', async () => {
     await sql('CREATE TABLE quiet (id int PRIMARY KEY)')
     const quiet = source('quiet', ['quiet'])
