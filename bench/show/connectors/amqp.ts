@@ -25,9 +25,9 @@ export const amqp: Connector = {
       return connection
     }
     const opened = await clientOf()
-    const write = (queue: string, items: readonly Item[]) =>
+    const write = (connection: Connection, queue: string, items: readonly Item[]) =>
       new Promise<void>((resolve) => {
-        const sender = opened.open_sender({ target: target(queue) })
+        const sender = connection.open_sender({ target: target(queue) })
         let [next, accepted] = [0, 0]
         const more = () => {
           while (next < items.length && sender.sendable()) {
@@ -51,7 +51,7 @@ export const amqp: Connector = {
         receiver.add_credit(PREFETCH)
       })
     return {
-      fill: (items) => write(input, items),
+      fill: (items) => write(opened, input, items),
       source: () => amqpSource<Item>(input, { url, prefetch: PREFETCH }),
       sink: () => amqpSink<Item>(output, { url }),
       async results() {
@@ -73,7 +73,8 @@ export const amqp: Connector = {
       async clientReads(count) {
         let got = 0
         let waiting: { accept(): void }[] = []
-        await receive(opened, input, ({ message, delivery, receiver }) => {
+        const connection = await clientOf()
+        await receive(connection, input, ({ message, delivery, receiver }) => {
           JSON.parse(message!.body as string)
           waiting.push(delivery!)
           got++
@@ -84,8 +85,13 @@ export const amqp: Connector = {
           }
           return got === count
         })
+        connection.close()
       },
-      clientWrites: (items) => write(output, items),
+      async clientWrites(items) {
+        const connection = await clientOf()
+        await write(connection, output, items)
+        connection.close()
+      },
       close: () => void opened.close(),
     }
   },
