@@ -1,12 +1,14 @@
 /** What every connector promises. A connector joins with a line of the list. */
 import { amqp } from './connectors/amqp'
 import { changesProbe } from './connectors/changes'
+import { mysqlLog, mysqlRows, mysqlUpserts } from './connectors/mysql'
 import { nats } from './connectors/nats'
 import { postgresLog, postgresRows, postgresUpserts } from './connectors/postgres'
 import { probesOf } from './connectors/probes'
 import { rabbitmq } from './connectors/rabbitmq'
 import { redis } from './connectors/redis'
 import { s3 } from './connectors/s3'
+import { sqlite } from './connectors/sqlite'
 import type { Report } from './line'
 import { serveProbe } from './serve'
 
@@ -22,6 +24,10 @@ export const connectors: Report = {
     ...probesOf(postgresLog, BOTH),
     ...probesOf(postgresUpserts, { source: false, sink: true }),
     ...probesOf(postgresRows, { source: true, sink: false }),
+    ...probesOf(mysqlLog, BOTH),
+    ...probesOf(mysqlUpserts, { source: false, sink: true }),
+    ...probesOf(mysqlRows, { source: true, sink: false }),
+    ...probesOf(sqlite, BOTH),
     ...probesOf(s3, BOTH),
     changesProbe,
     serveProbe,

@@ -31,7 +31,8 @@ export interface Connector {
   /** For the lines: `Redis streams`. */
   readonly name: string
   readonly installation: Installation
-  readonly definition: ServerDefinition
+  /** None where there is no server: `place` is given none. */
+  readonly definition?: ServerDefinition
   /** `items`: of which size each probe wants its items; see `itemsOf`. */
   place(server: Server): Promise<Place>
 }

@@ -25,19 +25,19 @@ const PATIENCE = 180_000
 /** A server and a place on it. */
 async function atPlace<R>(
   { installation, definition, place: make, name }: Connector,
-  use: (place: Place, server: Server) => Promise<R>,
+  use: (place: Place, server: Server | undefined) => Promise<R>,
 ): Promise<R> {
   if (!installation.installed()) throw new Error(`${name}: run \`npm run services -- install ${installation.name}\``)
-  const server = await Server.start(definition)
+  const server = definition === undefined ? undefined : await Server.start(definition)
   try {
-    const place = await make(server)
+    const place = await make(server!)
     try {
       return await use(place, server)
     } finally {
       await place.close()
     }
   } finally {
-    await server.stop()
+    await server?.stop()
   }
 }
 
@@ -69,7 +69,9 @@ function killProbe(connector: Connector): Probe {
   return {
     lines: [
       {
-        name: `${connector.name}: ${ITEMS.toLocaleString('en')} items through, the server killed and restarted in the middle`,
+        name: `${connector.name}: ${ITEMS.toLocaleString('en')} items through, the ${
+          connector.definition === undefined ? 'job cut off' : 'server killed'
+        } and restarted in the middle`,
         target: 'none lost',
       },
     ],
@@ -85,29 +87,42 @@ function killProbe(connector: Connector): Probe {
           const seen = new Set<number>()
           const source = (place.source?.() ?? replay(items)) as Source<Item>
           let kill: Promise<void> | undefined
-          const job = await runJob<Item>({
-            name: 'kill',
-            pipeline: (context) =>
-              context.source('items', source).pipe(
-                tap(({ at }) => {
-                  seen.add(at)
-                  if (seen.size < count / 2) return
-                  kill ??= server.kill().then(async () => {
-                    await sleep(300)
-                    await server.restart()
-                  })
-                }),
-              ),
-            sink: place.sink?.() ?? kept,
-            checkpoint: { store, every: 200 },
-          })
           let failure: unknown
-          job.done.catch((error) => {
-            failure = error
-          })
+          const start = async () => {
+            const begun = await runJob<Item>({
+              name: 'kill',
+              pipeline: (context) =>
+                context.source('items', source).pipe(
+                  tap(({ at }) => {
+                    seen.add(at)
+                    if (seen.size >= count / 2) kill ??= interrupt()
+                  }),
+                ),
+              sink: place.sink?.() ?? kept,
+              checkpoint: { store, every: 200 },
+            })
+            begun.done.catch((error) => {
+              if (begun.state === 'failed') failure = error
+            })
+            return begun
+          }
+          const interrupt = async () => {
+            if (server === undefined) {
+              // Items may come before it is known that it runs.
+              const first = await running
+              await first.cancel()
+              running = start()
+            } else {
+              await server.kill()
+              await sleep(300)
+              await server.restart()
+            }
+          }
+          let running = start()
           await until(() => seen.size === count || failure !== undefined)
           if (failure !== undefined) throw failure
           await kill
+          const job = await running
           if (job.state === 'running') await job.suspend()
           await job.cancel()
           const results = (await place.results?.()) ?? kept.kept
