@@ -50,7 +50,10 @@ function testFiles(folder: string): string[] {
 export const errorCodesProbe: Probe = {
   lines: [{ name: 'error codes that a test expects', target: 'all' }],
   async run() {
-    const declared = readFileSync(join(packageFolder, 'lib', 'errors.ts'), 'utf8')
+    const folder = join(packageFolder, 'lib', 'errors')
+    const declared = readdirSync(folder)
+      .map((file) => readFileSync(join(folder, file), 'utf8'))
+      .join('')
     const codes = [...new Set(declared.match(/\bERR_[A-Z_]+\b/g) ?? [])]
     const tests = testFiles(join(packageFolder, 'test')).map((path) => readFileSync(path, 'utf8'))
     const missing = codes.filter((code) => !tests.some((source) => new RegExp(`\\b${code}\\b`).test(source)))
