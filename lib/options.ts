@@ -297,8 +297,10 @@ type CheckedHandlerOptions = HandlerOptions & { debug?: CompleteDebugOptions | f
 export function checkHandlerOptions(check: Checker, options: HandlerOptions): CheckedHandlerOptions {
   const { init, codec, schema, debug } = options
   if (init !== undefined && !isHandlerSpec(init)) check.problem(`'init' must be ${SPEC}`, init)
-  const checked = { init, codec: check.oneOf('codec', codec, CODECS), debug: checkDebug(check, debug) }
-  return schema === undefined ? checked : { ...checked, schema: checkSchema(check, schema, codec) }
+  const checked: CheckedHandlerOptions = { init, codec: check.oneOf('codec', codec, CODECS) }
+  if (debug !== undefined) checked.debug = checkDebug(check, debug)
+  if (schema !== undefined) checked.schema = checkSchema(check, schema, codec)
+  return checked
 }
 
 function checkSchema(check: Checker, schema: unknown, codec: unknown): ColumnsSchema | undefined {

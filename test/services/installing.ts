@@ -94,7 +94,16 @@ export function compiled(name: string, client: string, range: string, binary: st
         // Two compilers at a time, and not as many as there are files.
         const settings = { MAKEFLAGS: '-j2', JOBS: '2', ...env }
         try {
-          demand('npm', ['install', '--no-audit', '--no-fund', `${client}@${range}`], settings, folder)
+          demand(
+            'npm',
+            ['install', '--ignore-scripts', '--no-audit', '--no-fund', `${client}@${range}`],
+            settings,
+            folder,
+          )
+          // Not every makefile is meant for two compilers: what it says is missing has been made the second time.
+          if (run('npm', ['rebuild', client], true, settings, folder) !== 0) {
+            demand('npm', ['rebuild', client], settings, folder)
+          }
         } catch (error) {
           throw new Unavailable(`${client} does not compile: ${(error as Error).message.slice(-500)}`)
         }
@@ -140,7 +149,13 @@ function demand(program: string, args: readonly string[], env: Record<string, st
   throw new Error(`${program} ${args.join(' ')} failed: ${result.error?.message ?? ''}${said}`)
 }
 
-function run(program: string, args: readonly string[], quiet = false): number | null {
-  const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' }
-  return spawnSync(program, args, { stdio: quiet ? 'ignore' : ['ignore', 'ignore', 'inherit'], env }).status
+function run(
+  program: string,
+  args: readonly string[],
+  quiet = false,
+  settings: Record<string, string> = {},
+  cwd?: string,
+): number | null {
+  const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive', ...settings }
+  return spawnSync(program, args, { stdio: quiet ? 'ignore' : ['ignore', 'ignore', 'inherit'], env, cwd }).status
 }

@@ -15,7 +15,7 @@ export const definition: ServerDefinition = {
     file: program,
     args: [
       ...['--port', `${port}`, '--bind', '127.0.0.1', '--dir', folder, '--requirepass', PASSWORD],
-      ...['--save', '', '--appendonly', 'yes', '--appendfsync', 'everysec'],
+      ...['--save', '', '--appendonly', 'yes', '--appendfsync', 'always'],
     ],
   }),
   ready: ({ port }) => answers(port),
