@@ -119,23 +119,25 @@ export class BrokerProcess {
     })
     const log = join(this.folder, 'broker.log')
     let tail = ''
+    // Looked for as it comes: a broker with much to recover says a lot right behind it.
+    let started = false
     for (const stream of [this.child.stdout!, this.child.stderr!]) {
       stream.on('data', (chunk: Buffer) => {
-        tail = (tail + chunk).slice(-4000)
+        const said = tail + chunk
+        started ||= said.includes('Kafka Server started')
+        tail = said.slice(-4000)
         appendFileSync(log, chunk)
       })
     }
     const child = this.child
     child.on('error', () => {})
     const end = Date.now() + 120_000
-    while (!tail.includes('Kafka Server started')) {
+    while (!started) {
       if (child.exitCode !== null || child.signalCode !== null || child.pid === undefined || Date.now() > end) {
         child.kill('SIGKILL')
         throw new KafkaError('ERR_KAFKA_BROKER', `the broker does not start: ${whyOf(tail)} (its log is ${log})`)
       }
       await sleep(20)
-      if (tail.length > 3900 && child.exitCode === null)
-        tail = tail.includes('Kafka Server started') ? tail : tail.slice(-2000)
     }
   }
 
