@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import type { Sink } from '../../jobs/sinks'
 import { StreamChecker } from '../../streams/check'
 import { checkEpochFiles, EPOCH_FILES, type EpochFileOptions, EpochFiles, type EpochStore } from '../formats/epochs'
@@ -10,8 +11,8 @@ export interface HdfsSinkOptions<T> extends EpochFileOptions<T>, HdfsOptions {
 }
 
 /**
- * A file for each epoch that has results, or several: `part-000012-00.jsonl`. It is written under a name that begins with a dot, which other
- * programs of Hadoop pass over, and renamed when the checkpoint is safe.
+ * A file for each epoch that has results, or several: `part-000012-00.jsonl`. It is written under another name, which begins with a dot so
+ * that other programs of Hadoop pass over it, and renamed when the checkpoint is safe.
  *
  * Delivery: exactly once.
  */
@@ -24,9 +25,19 @@ export function hdfsSink<T = unknown>(options: HdfsSinkOptions<T>): Sink<T> {
   return new EpochFiles(new HdfsStore(new WebHdfs(hdfs), signal), 'part', files)
 }
 
-/** A file that is not seen yet has a dot before its name. */
-class HdfsStore implements EpochStore<string> {
+/** A file that is not seen yet. */
+interface Hidden {
+  name: string
+  hidden: string
+}
+
+/** Behind the name of a file that is not seen yet, whose run it is of. */
+const HIDDEN = /^\.(.+)\.[0-9a-f]{12}$/
+
+class HdfsStore implements EpochStore<Hidden> {
   private over: AbortSignal
+  /** What a run before was writing as it was stopped, the cluster may still be at: no name is used by two runs. */
+  private run = ''
 
   constructor(
     private readonly hdfs: WebHdfs,
@@ -37,6 +48,7 @@ class HdfsStore implements EpochStore<string> {
 
   async open(signal: AbortSignal | undefined): Promise<void> {
     this.over = anySignal(signal, this.own)
+    this.run = randomBytes(6).toString('hex')
     await this.trying('opening', () => this.hdfs.makeFolder(this.hdfs.options.path, this.over))
   }
 
@@ -44,18 +56,19 @@ class HdfsStore implements EpochStore<string> {
     return (await this.names()).filter((name) => !name.startsWith('.'))
   }
 
-  async stage(name: string, bytes: string | Uint8Array): Promise<string> {
-    await this.trying(`writing ${name}`, () => this.hdfs.create(this.at(`.${name}`), bytes, this.over))
-    return name
+  async stage(name: string, bytes: string | Uint8Array): Promise<Hidden> {
+    const hidden = `.${name}.${this.run}`
+    await this.trying(`writing ${name}`, () => this.hdfs.create(this.at(hidden), bytes, this.over))
+    return { name, hidden }
   }
 
-  async show(names: readonly string[]): Promise<void> {
-    for (const name of names) {
+  async show(files: readonly Hidden[]): Promise<void> {
+    for (const { name, hidden } of files) {
       await this.trying(`showing ${name}`, async () => {
-        if (await this.hdfs.rename(this.at(`.${name}`), this.at(name), this.over)) return
+        if (await this.hdfs.rename(this.at(hidden), this.at(name), this.over)) return
         // Shown before the process was killed, or before the answer was lost.
         if (await this.hdfs.exists(this.at(name), this.over)) return
-        throw new HdfsError(`hdfs: ${this.at(`.${name}`)} is gone, and was not shown`, 404, 'FileNotFoundException')
+        throw new HdfsError(`hdfs: ${this.at(hidden)} is gone, and was not shown`, 404, 'FileNotFoundException')
       })
     }
   }
@@ -65,7 +78,10 @@ class HdfsStore implements EpochStore<string> {
   }
 
   async discard(isOurs: (name: string) => boolean): Promise<void> {
-    for (const name of await this.names()) if (name.startsWith('.') && isOurs(name.slice(1))) await this.remove(name)
+    for (const hidden of await this.names()) {
+      const name = HIDDEN.exec(hidden)?.[1]
+      if (name !== undefined && isOurs(name)) await this.remove(hidden)
+    }
   }
 
   close(): void {}
