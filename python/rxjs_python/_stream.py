@@ -126,6 +126,8 @@ class _Node:
             if isinstance(self.start, type):
                 self.algorithm = self.start()
                 self.start = getattr(self.algorithm, "start", None)
+        # What a message to a node without state takes, at one grasp.
+        self.plain = (self.start, self.number, self.name, self.input, self.routes)
         self.api = StatefulApi(group, self.number) if self.stateful else None
         if self.api is not None:
             self.api.on_message = getattr(self.algorithm, "onMessage", None)
@@ -215,17 +217,20 @@ class Group:
                     if node.stateful:
                         self._deliver(node, sender, flow, value, queue, sent)
                         break
-                    api.node = node.number
-                    name = node.name
-                    message = {"message": value, "origin": sender}
-                    args = {"nodeName": name, "input": node.input, "streamInput": message}
-                    result = node.start(args, api)
+                    start, number, name, given, routes = node.plain
+                    api.node = number
+                    args = {
+                        "nodeName": name,
+                        "input": given,
+                        "streamInput": {"message": value, "origin": sender},
+                    }
+                    result = start(args, api)
                     if result is None:
                         break
                     # As emit() does: for most messages a call of it would be all there is to do.
-                    only, inside, beyond = node.routes[flow]
+                    only, inside, beyond = routes[flow]
                     if beyond:
-                        sent += (node.number, flow, result)
+                        sent += (number, flow, result)
                     if only is not None and len(queue) == 1:
                         only.received += 1
                         node, sender, value = only, name, result
