@@ -1,6 +1,7 @@
 import type ZongJi from '@vlasky/zongji'
 import type { AnyBinlogEvent, ColumnSchema, QueryEvent, RotateEvent, RowData, TableMapEvent } from '@vlasky/zongji'
 import { DatabaseError } from '../../errors'
+import { LogQueue } from '../tables/logQueue'
 import { columnsText, type Definition, isSame, type Mend, mendOf } from './columns'
 import type { Connections } from './connection'
 import type { LogMessage } from './decoder'
@@ -41,17 +42,11 @@ interface Shape {
 
 /** One stream of the log. Reads ahead, but not more than so many rows: then the server has to wait. */
 export class BinlogSession {
-  private readonly messages: LogMessage[] = []
-  private taken = 0
-  /** Rows, and messages that have none, that wait to be taken. */
-  private waiting = 0
-  private paused = false
+  private readonly queue: LogQueue<LogMessage>
   private asking = false
   /** The rows that come next cannot be right. */
   private spoiled = false
   private stopped: Promise<void> | undefined
-  private over: { error: unknown } | undefined
-  private wake: (() => void) | undefined
   private begun: (() => void) | undefined
   private heard = Date.now()
   private timer: NodeJS.Timeout | undefined
@@ -64,6 +59,15 @@ export class BinlogSession {
     private readonly options: SessionOptions,
   ) {
     this.definitions = new Map(options.definitions)
+    this.queue = new LogQueue({
+      readAhead: options.readAhead,
+      weightOf,
+      pause: () => client.connection?.pause(),
+      resume: () => {
+        this.heard = Date.now()
+        this.resume()
+      },
+    })
   }
 
   /** Begins to stream; rejects where the server cannot be reached. */
@@ -78,38 +82,13 @@ export class BinlogSession {
     return session
   }
 
-  /** What is there at once; undefined where nothing is. Throws the error of the connection when all before it is taken. */
+  /** As the queue's. */
   take(): LogMessage | undefined {
-    const { messages } = this
-    if (this.taken === messages.length) {
-      if (this.taken > 0) {
-        messages.length = 0
-        this.taken = 0
-      }
-      if (this.over !== undefined) throw this.over.error
-      return undefined
-    }
-    const message = messages[this.taken]!
-    // Let go of what was taken, in one go now and then.
-    if (++this.taken >= 1024) {
-      messages.splice(0, this.taken)
-      this.taken = 0
-    }
-    this.waiting -= weightOf(message)
-    if (this.paused && this.waiting <= this.options.readAhead / 2) {
-      this.paused = false
-      this.heard = Date.now()
-      this.resume()
-    }
-    return message
+    return this.queue.take()
   }
 
-  /** Resolves when `take` has something to give or to throw. */
-  async wait(): Promise<void> {
-    if (this.taken < this.messages.length || this.over !== undefined) return
-    await new Promise<void>((resolve) => {
-      this.wake = resolve
-    })
+  wait(): Promise<void> {
+    return this.queue.wait()
   }
 
   cut(): void {
@@ -154,9 +133,10 @@ export class BinlogSession {
         () => {},
       )
     })
-    if (this.over !== undefined) {
+    const { failure } = this.queue
+    if (failure !== undefined) {
       await this.close()
-      throw this.over.error
+      throw failure.error
     }
     this.timer = setInterval(() => this.check(), HEARTBEAT)
     // It must not keep a process alive that has nothing else to do.
@@ -168,7 +148,7 @@ export class BinlogSession {
     if (event.getEventName() === 'tablemap') this.table(event as TableMapEvent)
     else {
       const message = this.messageOf(event)
-      if (message !== undefined) this.push(message)
+      if (message !== undefined) this.queue.push(message)
     }
   }
 
@@ -235,7 +215,7 @@ export class BinlogSession {
         this.definitions.set(table, definitions)
         this.asking = false
         this.shape(table, signature, event)
-        if (!this.paused) this.resume()
+        if (!this.queue.isPaused) this.resume()
       },
       (error) => this.fail(error),
     )
@@ -259,7 +239,7 @@ export class BinlogSession {
     const shape = { signature, schemas, mends }
     this.shapes.set(table, shape)
     this.use(shape, event)
-    this.push({ tag: 'table', table, columns: columnsText(columns) })
+    this.queue.push({ tag: 'table', table, columns: columnsText(columns) })
   }
 
   private use({ schemas }: Shape, { tableId }: TableMapEvent): void {
@@ -295,24 +275,13 @@ export class BinlogSession {
     return { table, mends: this.shapes.get(table)?.mends ?? [] }
   }
 
-  private push(message: LogMessage): void {
-    const { messages } = this
-    messages.push(message)
-    this.waiting += weightOf(message)
-    if (this.waiting >= this.options.readAhead) {
-      this.paused = true
-      this.client.connection?.pause()
-    }
-    this.notify()
-  }
-
   private resume(): void {
     // What was kept back is given now, and may pause again.
-    if (!this.asking && this.over === undefined) this.client.connection?.resume()
+    if (!this.asking && this.queue.failure === undefined) this.client.connection?.resume()
   }
 
   private check(): void {
-    if (this.paused || this.asking || Date.now() - this.heard <= SILENCE) return
+    if (this.queue.isPaused || this.asking || Date.now() - this.heard <= SILENCE) return
     const error = new Error(`nothing has come from the server for ${SILENCE / 1000} s`)
     this.fail(Object.assign(error, { code: 'ETIMEDOUT' }))
   }
@@ -324,16 +293,15 @@ export class BinlogSession {
     }
     // The client goes on with the row, at a wrong place of it.
     this.spoiled = /^Unsupported type/.test((error as Error).message)
-    this.push({ tag: 'bad', error })
+    this.queue.push({ tag: 'bad', error })
   }
 
   private fail(error: unknown): void {
-    if (this.over !== undefined) return
-    this.over = { error: this.connections.safe(logError(error)) }
+    if (this.queue.failure !== undefined) return
+    this.queue.fail(this.connections.safe(logError(error)))
     clearInterval(this.timer)
     this.stop()
     this.begun?.()
-    this.notify()
   }
 
   private stop(): void {
@@ -346,12 +314,6 @@ export class BinlogSession {
       this.client.stop()
     })
   }
-
-  private notify(): void {
-    const { wake } = this
-    this.wake = undefined
-    wake?.()
-  }
 }
 
 /** A row event, with what the client's types do not have. */
@@ -363,6 +325,7 @@ interface RowsOf<R> {
   readonly columns_present_bitmap2?: Uint8Array
 }
 
+/** Rows, and messages that have none, count. */
 function weightOf(message: LogMessage): number {
   return 'rows' in message ? message.rows.length : 1
 }

@@ -1,6 +1,7 @@
 import type { Client } from 'pg'
 import type { Pgoutput, PgoutputPlugin } from 'pg-logical-replication'
 import { loadClient } from '../client'
+import { LogQueue } from '../tables/logQueue'
 import { type Connections, rawOf } from './connection'
 import type { ParseValue } from './types'
 
@@ -30,11 +31,7 @@ export interface SessionOptions {
 
 /** One stream of the log. Reads ahead, but not more than so many messages: then the server has to wait. */
 export class ReplicationSession {
-  private readonly messages: LogMessage[] = []
-  private taken = 0
-  private paused = false
-  private over: { error: unknown } | undefined
-  private wake: (() => void) | undefined
+  private readonly queue: LogQueue<LogMessage>
   private received = 0n
   private heard = Date.now()
   private timer: NodeJS.Timeout | undefined
@@ -47,6 +44,15 @@ export class ReplicationSession {
     private confirmed: bigint,
   ) {
     this.received = confirmed
+    const { stream } = rawOf(client)
+    this.queue = new LogQueue({
+      readAhead: options.readAhead,
+      pause: () => stream.pause(),
+      resume: () => {
+        this.heard = Date.now()
+        stream.resume()
+      },
+    })
   }
 
   /** Begins to stream; `confirmed` is what the slot may forget already. */
@@ -62,37 +68,13 @@ export class ReplicationSession {
     return session
   }
 
-  /** What is there at once; undefined where nothing is. Throws the error of the connection when all before it is taken. */
+  /** As the queue's. */
   take(): LogMessage | undefined {
-    const { messages } = this
-    if (this.taken === messages.length) {
-      if (this.taken > 0) {
-        messages.length = 0
-        this.taken = 0
-      }
-      if (this.over !== undefined) throw this.over.error
-      return undefined
-    }
-    const message = messages[this.taken]!
-    // Let go of what was taken, in one go now and then.
-    if (++this.taken >= 1024) {
-      messages.splice(0, this.taken)
-      this.taken = 0
-    }
-    if (this.paused && messages.length - this.taken <= this.options.readAhead / 2) {
-      this.paused = false
-      this.heard = Date.now()
-      rawOf(this.client).stream.resume()
-    }
-    return message
+    return this.queue.take()
   }
 
-  /** Resolves when `take` has something to give or to throw. */
-  async wait(): Promise<void> {
-    if (this.taken < this.messages.length || this.over !== undefined) return
-    await new Promise<void>((resolve) => {
-      this.wake = resolve
-    })
+  wait(): Promise<void> {
+    return this.queue.wait()
   }
 
   /** The server may forget what lies before. */
@@ -146,27 +128,17 @@ export class ReplicationSession {
         this.received = lsn
         const message = this.plugin.parse(chunk.subarray(25))
         if (message.tag === 'relation') this.ownParsers(message)
-        this.push(message)
+        this.queue.push(message)
       } catch (error) {
         this.fail(error)
       }
     } else if (chunk[0] === KEEPALIVE) {
       if (lsn > this.received) this.received = lsn
       if (chunk[17] === 1) this.tell(false)
-      this.push({ tag: 'idle', lsn })
+      // The newest of several says it all.
+      if (this.queue.last?.tag === 'idle') this.queue.replaceLast({ tag: 'idle', lsn })
+      else this.queue.push({ tag: 'idle', lsn })
     }
-  }
-
-  private push(message: LogMessage): void {
-    const { messages } = this
-    const last = messages.length > this.taken ? messages.at(-1) : undefined
-    if (message.tag === 'idle' && last?.tag === 'idle') messages[messages.length - 1] = message
-    else messages.push(message)
-    if (!this.paused && messages.length - this.taken >= this.options.readAhead) {
-      this.paused = true
-      rawOf(this.client).stream.pause()
-    }
-    this.notify()
   }
 
   /** Values as the options say, not as `pg` is set elsewhere in the program. */
@@ -175,7 +147,7 @@ export class ReplicationSession {
   }
 
   private check(): void {
-    if (!this.paused && Date.now() - this.heard > SILENCE) {
+    if (!this.queue.isPaused && Date.now() - this.heard > SILENCE) {
       this.fail(new Error(`Connection terminated: nothing has come from the server for ${SILENCE / 1000} s`))
       rawOf(this.client).stream.destroy()
       return
@@ -185,7 +157,7 @@ export class ReplicationSession {
 
   /** Tells the server what has come and what it may forget; `ask` wants an answer. */
   private tell(ask: boolean): void {
-    if (this.over !== undefined) return
+    if (this.queue.failure !== undefined) return
     const status = Buffer.alloc(34)
     status[0] = STATUS_UPDATE
     status.writeBigUInt64BE(this.received, 1)
@@ -197,15 +169,8 @@ export class ReplicationSession {
   }
 
   private fail(error: unknown): void {
-    if (this.over !== undefined) return
-    this.over = { error: this.connections.safe(error) }
+    if (this.queue.failure !== undefined) return
+    this.queue.fail(this.connections.safe(error))
     clearInterval(this.timer)
-    this.notify()
-  }
-
-  private notify(): void {
-    const { wake } = this
-    this.wake = undefined
-    wake?.()
   }
 }
