@@ -40,6 +40,9 @@ export interface ServerDefinition {
   stopSignal?: NodeJS.Signals
 }
 
+/** Milliseconds that what was killed may take to be gone. Where nobody collects a dead orphan, it counts as alive for good. */
+const GOING = 2000
+
 const running = new Set<ChildProcess>()
 process.once('exit', () => {
   for (const child of running) killGroup(child, 'SIGKILL')
@@ -78,8 +81,10 @@ export class Server implements AsyncDisposable {
 
   /** As a power cut does it: SIGKILL to the server and all that it has started. Its data stay. */
   async kill(): Promise<void> {
-    if (this.child !== undefined) killGroup(this.child, 'SIGKILL')
+    const { child } = this
+    if (child !== undefined) killGroup(child, 'SIGKILL')
     await this.ended
+    if (child !== undefined) await this.gone(child)
   }
 
   /** Starts it again, at the same ports with the same data; resolves when it answers. */
@@ -133,6 +138,18 @@ export class Server implements AsyncDisposable {
     return join(this.place.folder, 'server.log')
   }
 
+  /**
+   * What a server has started dies a moment after itself, and takes connections until then: whoever is too quick would speak to the
+   * dying one.
+   */
+  private async gone(child: ChildProcess): Promise<void> {
+    const until = performance.now() + GOING
+    while (performance.now() < until) {
+      if (!groupLives(child) && !(await takesConnections(this.place))) return
+      await sleep(10)
+    }
+  }
+
   private async answer(): Promise<void> {
     const { name, ready, patience = 60_000 } = this.definition
     const until = performance.now() + patience
@@ -184,5 +201,13 @@ function killGroup(child: ChildProcess, signal: NodeJS.Signals): void {
     process.kill(-child.pid, signal)
   } catch {
     // It has ended already.
+  }
+}
+
+function groupLives({ pid }: ChildProcess): boolean {
+  try {
+    return pid !== undefined && process.kill(-pid, 0)
+  } catch {
+    return false
   }
 }
