@@ -113,6 +113,11 @@ function itemsOf<T>({ item }: { item(at: number): T }, count: number, from = 0):
   return Array.from({ length: count }, (_, at) => item(from + at))
 }
 
+/** For comparing items whose order is left open. */
+function keysOf(items: readonly unknown[]): string[] {
+  return items.map((item) => JSON.stringify(item)).sort()
+}
+
 const inOrder: Check<SourceSubject<unknown, unknown>> = async (subject, patience) => {
   const expected = itemsOf(subject, COUNT)
   await subject.put(expected)
@@ -226,7 +231,8 @@ const commitsLate: Check<SourceSubject<unknown, unknown>> = async (subject, pati
   if (subject.replays) return
   const second = await subject.open()
   const rest = await new Reader(second, undefined, patience).take(COUNT / 2)
-  assert.deepEqual(rest.items, itemsOf(subject, COUNT / 2, COUNT / 2))
+  // A queue may give again in another order.
+  assert.deepEqual(keysOf(rest.items), keysOf(itemsOf(subject, COUNT / 2, COUNT / 2)))
   await rest.stop()
   await second.close?.()
 }
@@ -239,9 +245,8 @@ const givesAgain: Check<SourceSubject<unknown, unknown>> = async (subject, patie
   await first.close?.()
   const second = await subject.open()
   const again = await new Reader(second, undefined, patience).take(COUNT)
-  const keys = (items: readonly unknown[]) => items.map((item) => JSON.stringify(item)).sort()
   // A queue may give what it takes back behind the rest.
-  assert.deepEqual(keys(again.items), keys(itemsOf(subject, COUNT)))
+  assert.deepEqual(keysOf(again.items), keysOf(itemsOf(subject, COUNT)))
   await again.stop()
   await second.close?.()
 }
