@@ -30,7 +30,8 @@ export interface Place {
 export interface Connector {
   /** For the lines: `Redis streams`. */
   readonly name: string
-  readonly installation: Installation
+  /** None where its server is a program of ours, or there is none. */
+  readonly installation?: Installation
   /** None where there is no server: `place` is given none. */
   readonly definition?: ServerDefinition
   /** `items`: of which size each probe wants its items; see `itemsOf`. */

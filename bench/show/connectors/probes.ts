@@ -27,7 +27,9 @@ async function atPlace<R>(
   { installation, definition, place: make, name }: Connector,
   use: (place: Place, server: Server | undefined) => Promise<R>,
 ): Promise<R> {
-  if (!installation.installed()) throw new Error(`${name}: run \`npm run services -- install ${installation.name}\``)
+  if (installation?.installed() === false) {
+    throw new Error(`${name}: run \`npm run services -- install ${installation.name}\``)
+  }
   const server = definition === undefined ? undefined : await Server.start(definition)
   try {
     const place = await make(server!)

@@ -10,7 +10,7 @@ import type {
 } from '../adapter'
 import type { Connection } from '../connection'
 import { ConfluentConsumer, ConfluentReader } from './consumer'
-import { ATTEMPT, errorOf, patiently } from './errors'
+import { ATTEMPT, connected, errorOf, patiently } from './errors'
 import { ask, Code, type Library, type LibraryAdmin, type LibraryConsumer, type LibraryError } from './library'
 import { ConfluentProducer } from './producer'
 
@@ -45,11 +45,12 @@ export class ConfluentClient implements KafkaClient {
     const consumer = new this.library.KafkaConsumer({ ...this.settings, 'group.id': 'rxjs-python-admin' }, {})
     consumer.on('event.error', () => {})
     try {
-      await ask((done) => consumer.connect({ timeout: ATTEMPT }, done))
+      await connected(consumer)
     } catch (error) {
       throw errorOf('the cluster cannot be reached', error)
     }
-    return new ConfluentAdmin(this.library.AdminClient.create(this.settings), consumer)
+    // It has no listeners, so it would print what it logs.
+    return new ConfluentAdmin(this.library.AdminClient.create({ ...this.settings, log_level: 2 }), consumer)
   }
 
   private async opened<C extends { open(): Promise<void>; close(): Promise<void> }>(what: string, one: C): Promise<C> {
@@ -125,7 +126,7 @@ class ConfluentAdmin implements KafkaAdmin {
 }
 
 function settingsOf({ brokers, clientId, tls, sasl, settings }: Connection): Record<string, unknown> {
-  const security = `${sasl === undefined ? '' : 'sasl_'}${tls === undefined ? (sasl === undefined ? 'plaintext' : 'plaintext') : 'ssl'}`
+  const security = `${sasl === undefined ? '' : 'sasl_'}${tls === undefined ? 'plaintext' : 'ssl'}`
   const pem = (value: string | Buffer | undefined) => (value === undefined ? undefined : String(value))
   const all: Record<string, unknown> = {
     'bootstrap.servers': brokers.join(','),
@@ -143,7 +144,8 @@ function settingsOf({ brokers, clientId, tls, sasl, settings }: Connection): Rec
     'reconnect.backoff.max.ms': 2000,
     'socket.keepalive.enable': true,
     'topic.metadata.refresh.fast.interval.ms': 100,
-    log_level: 2,
+    // Errors, which nobody prints: whoever connects looks at them.
+    log_level: 3,
     ...settings,
   }
   return Object.fromEntries(Object.entries(all).filter(([, value]) => value !== undefined))

@@ -9,7 +9,7 @@ import type {
   TopicPartition,
 } from '../adapter'
 import { nameOf } from '../adapter'
-import { ATTEMPT, errorOf, patiently } from './errors'
+import { ATTEMPT, connected, errorOf, patiently } from './errors'
 import { ask, Code, type Library, type LibraryConsumer, type LibraryError, type LibraryMessage } from './library'
 
 /** How long a poll waits for its first record: it keeps a thread of Node's pool meanwhile. */
@@ -20,8 +20,11 @@ const NO_HEADERS: RawRecord['headers'] = Object.freeze({})
 export class ConfluentConsumer implements KafkaConsumer {
   /** For transactions, which have the consumer's membership in them. */
   readonly consumer: LibraryConsumer
-  private readonly started = new Set<string>()
+  /** Where the partitions began that are being read. */
+  private readonly started = new Map<string, number>()
   private handingOver = 0
+  /** What is held was handed over already, and is not given back to the group. */
+  private staying = false
   private polling: Promise<LibraryMessage[]> | undefined
   private fatal: LibraryError | undefined
 
@@ -52,7 +55,8 @@ export class ConfluentConsumer implements KafkaConsumer {
         'fetch.error.backoff.ms': 100,
         rebalance_cb: (error: LibraryError, partitions: TopicPartition[]) => this.rebalance(error, partitions),
       },
-      { 'auto.offset.reset': 'latest' },
+      // What was to be read next has been deleted: it goes on with the oldest that is there.
+      { 'auto.offset.reset': 'earliest' },
     )
     this.consumer.setDefaultConsumeTimeout(WAIT)
     this.consumer.setDefaultIsTimeoutOnlyForFirstMessage?.(true)
@@ -62,7 +66,7 @@ export class ConfluentConsumer implements KafkaConsumer {
   }
 
   async open(): Promise<void> {
-    await ask((done) => this.consumer.connect({ timeout: ATTEMPT }, done))
+    await connected(this.consumer)
     this.consumer.subscribe([...this.options.topics])
   }
 
@@ -79,7 +83,10 @@ export class ConfluentConsumer implements KafkaConsumer {
       return []
     }
     const records: RawRecord[] = []
-    for (const message of messages) if (this.started.has(nameOf(message))) records.push(recordOf(message))
+    for (const message of messages) {
+      const began = this.started.get(nameOf(message))
+      if (began !== undefined && message.offset >= began) records.push(recordOf(message))
+    }
     return records
   }
 
@@ -106,7 +113,7 @@ export class ConfluentConsumer implements KafkaConsumer {
     }
     // What a poll that is under way brings was read before.
     await this.polling?.catch(() => {})
-    this.started.add(nameOf({ topic, partition }))
+    this.started.set(nameOf({ topic, partition }), offset)
     this.resume([{ topic, partition }])
   }
 
@@ -141,23 +148,43 @@ export class ConfluentConsumer implements KafkaConsumer {
 
   async close(): Promise<void> {
     try {
-      this.consumer.unsubscribe()
-      const end = Date.now() + this.options.rebalanceTimeout
-      // What is held is revoked by the calls of poll.
-      await this.poll(1)
-      while ((this.handingOver > 0 || this.consumer.assignments().length > 0) && Date.now() < end) await this.poll(1)
+      await (this.options.instance === undefined ? this.leave() : this.stay())
     } finally {
       await ask((done) => this.consumer.disconnect(done)).catch(() => {})
     }
   }
 
+  /** The others get at once what is held. */
+  private async leave(): Promise<void> {
+    this.consumer.unsubscribe()
+    const end = Date.now() + this.options.rebalanceTimeout
+    // What is held is revoked by the calls of poll.
+    await this.poll(1)
+    while ((this.handingOver > 0 || this.consumer.assignments().length > 0) && Date.now() < end) await this.poll(1)
+  }
+
+  /**
+   * The group keeps what is held for a member of this name, until its session runs out. A member that unsubscribes has left, whatever its
+   * name; one that only goes has not.
+   */
+  private async stay(): Promise<void> {
+    this.staying = true
+    const held = plain(this.consumer.assignments())
+    for (const one of held) this.started.delete(nameOf(one))
+    await this.listener.revoked(held)
+  }
+
   private rebalance(error: LibraryError, partitions: readonly TopicPartition[]): void {
     const these = plain(partitions)
     if (error.code === Code.AssignPartitions) {
-      this.consumer.incrementalAssign(these)
+      // With an offset, or the client asks the broker for one, and goes there even if it was told another one meanwhile: librdkafka asks again
+      // when the answer comes behind a seek.
+      this.consumer.incrementalAssign(these.map((one) => ({ ...one, offset: 0 })))
       if (these.length === 0) return
       this.consumer.pause(these)
       this.listener.assigned(these)
+    } else if (error.code === Code.RevokePartitions && this.staying) {
+      this.consumer.incrementalUnassign(these)
     } else if (error.code === Code.RevokePartitions) {
       const isLost = this.consumer.assignmentLost()
       for (const one of these) this.started.delete(nameOf(one))
@@ -210,7 +237,7 @@ export class ConfluentReader implements PartitionReader {
   }
 
   async open(): Promise<void> {
-    await ask((done) => this.consumer.connect({ timeout: ATTEMPT }, done))
+    await connected(this.consumer)
     const { topic, partition, offset } = this.from
     this.consumer.assign([{ topic, partition, offset }])
   }

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { KafkaError } from '../../../errors'
-import { ask, Code, type LibraryError } from './library'
+import { ask, Code, type LibraryClient, type LibraryError, type LibraryLog } from './library'
 
 /** How long one attempt may keep a thread of Node's pool. */
 export const ATTEMPT = 5000
@@ -21,6 +21,21 @@ export function errorOf(what: string, error: unknown): KafkaError {
   return new KafkaError('ERR_KAFKA_CLIENT', `${what}: ${message}${code === undefined ? '' : ` (${code})`}`, {
     cause: error,
   })
+}
+
+/** Connects. Why that failed (a password, a certificate) the client tells its log alone: here it is in the error. */
+export async function connected(client: LibraryClient): Promise<void> {
+  let why: string | undefined
+  client.on('event.log', ({ fac, message }: LibraryLog) => {
+    if (fac === 'FAIL' && /authentication|ssl/i.test(message)) why = message
+  })
+  try {
+    await ask((done) => client.connect({ timeout: ATTEMPT }, done))
+  } catch (error) {
+    if (why === undefined) throw error
+    // "[thrd:name]: name: what has happened"
+    throw new KafkaError('ERR_KAFKA_CLIENT', why.replace(/^\[thrd:[^\]]*\]: /, ''), { cause: error })
+  }
 }
 
 /** A call that is repeated while the brokers cannot be reached, for at most `patience` milliseconds. */

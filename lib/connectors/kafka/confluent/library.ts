@@ -8,6 +8,12 @@ export interface LibraryError {
   readonly isTxnRequiresAbort?: boolean
 }
 
+/** A line of its log. */
+export interface LibraryLog {
+  readonly fac: string
+  readonly message: string
+}
+
 export interface LibraryPartition {
   topic: string
   partition: number

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { KafkaError } from '../../../errors'
 import type { KafkaConsumer, KafkaProducer, OutgoingRecord, ProducerOptions, TopicOffset } from '../adapter'
 import { ConfluentConsumer } from './consumer'
-import { ATTEMPT, errorOf, patiently } from './errors'
+import { ATTEMPT, connected, errorOf, patiently } from './errors'
 import { ask, Code, type Library, type LibraryError, type LibraryProducer } from './library'
 
 /** Records that librdkafka holds at most; from then on who sends has to wait. */
@@ -48,7 +48,7 @@ export class ConfluentProducer implements KafkaProducer {
   }
 
   async open(): Promise<void> {
-    await ask((done) => this.producer.connect({ timeout: ATTEMPT }, done))
+    await connected(this.producer)
     this.producer.setPollInBackground(true)
     if (this.options.transaction === undefined) return
     await this.end('the transactions cannot be initialised', (done) => this.producer.initTransactions(ATTEMPT, done))
