@@ -20,6 +20,8 @@ export interface Place {
   sink?(): Sink<Item>
   /** The numbers (`at`) of the results that are there, each as often as it is; needed with `sink`. */
   results?(): Promise<readonly number[]>
+  /** Where the sink is a server: resolves when a reader of it has so many results, before the sink is closed. */
+  arrived?(count: number): Promise<void>
   /** The client alone: connects, reads `count` items, decodes and acknowledges them as its documentation says. */
   clientReads?(count: number): Promise<void>
   /** The client alone: connects, encodes and writes the items, and waits until the server has them. */

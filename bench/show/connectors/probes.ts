@@ -205,6 +205,16 @@ function memoryProbe(connector: Connector): Probe {
   }
 }
 
+/** Items of a stream that ends when somebody has read their results. */
+function lasting(items: readonly Item[], arrived: (count: number) => Promise<void>): Source<Item, number> {
+  return {
+    async *read() {
+      for (const [at, item] of items.entries()) yield [item, at] as const
+      await arrived(items.length)
+    },
+  }
+}
+
 async function seconds(run: () => Promise<unknown>): Promise<number> {
   const began = performance.now()
   await run()
@@ -242,7 +252,11 @@ function speedProbe(connector: Connector, direction: 'read' | 'written'): Probe 
       const outcome = await compared(Math.max(1, rounds), count, (ours) =>
         atPlace(connector, async (place) => {
           if (direction === 'written') {
-            const write = () => lastValueFrom(fromSource(replay(items)).pipe(toSink(place.sink!())))
+            const { arrived } = place
+            const write =
+              arrived === undefined
+                ? () => lastValueFrom(fromSource(replay(items)).pipe(toSink(place.sink!())))
+                : () => lastValueFrom(fromSource(lasting(items, arrived)).pipe(toSink(place.sink!(), { every: 100 })))
             return seconds(ours ? write : () => place.clientWrites!(items))
           }
           await place.fill!(items)

@@ -70,6 +70,10 @@ class Reader {
     this.over = true
   }
 
+  async has(count: number): Promise<void> {
+    while (this.seen.length < count) await sleep(5)
+  }
+
   private async read(): Promise<void> {
     for (; !this.over; await sleep(20)) {
       try {
@@ -97,6 +101,7 @@ export const sseSink: Connector = {
     return {
       // Whoever reads may be behind by all of it.
       sink: () => eventSink<Item>({ port, history: 1_000_000, maxWaiting: 2 ** 30 }),
+      arrived: (count) => reader.has(count),
       async results() {
         return reader.seen.map((data) => (JSON.parse(data) as Item).at)
       },
@@ -109,7 +114,7 @@ export const sseSink: Connector = {
           response.end()
         })
         server.listen(port, '127.0.0.1')
-        while (reader.seen.length < items.length) await sleep(5)
+        await reader.has(items.length)
         server.closeAllConnections()
         server.close()
       },

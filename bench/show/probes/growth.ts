@@ -1,6 +1,6 @@
 /** Streams of more and more items through `mapPython`: what one costs, and what the process holds. */
 import { setImmediate as turn } from 'node:timers/promises'
-import { lastValueFrom, reduce } from 'rxjs'
+import { concat, defer, ignoreElements, lastValueFrom, reduce } from 'rxjs'
 import { loadPackage } from '../../harness/package'
 import { handlersFolder } from '../../harness/paths'
 import { answer } from './answer'
@@ -22,18 +22,15 @@ const SHORTEST_S = 0.5
 /** Before that, code is still being compiled and heaps find their size. */
 const WARM_UP_S = 2
 const TENTHS = 10
-const RING = 65_536
+/** Items that come round and round: no more than the shortest stream has, or longer ones would be slower by what the caches miss. */
+const RING = 8192
 
 /** Without what is garbage already. */
-function resident(): number {
-  globalThis.gc!()
-  return process.memoryUsage().rss / 2 ** 20
-}
-
-async function settled(): Promise<number> {
+async function resident(): Promise<number> {
   globalThis.gc!()
   await turn()
-  return resident()
+  globalThis.gc!()
+  return process.memoryUsage().rss / 2 ** 20
 }
 
 answer<GrowthRequest, GrowthAnswer>(async ({ python, lengths, batch }) => {
@@ -46,25 +43,36 @@ answer<GrowthRequest, GrowthAnswer>(async ({ python, lengths, batch }) => {
     for (let index = 0; index < length; index += 1) yield items[index % RING]!
   }
 
-  /** Seconds of one stream of this length, without those that samples take. */
-  async function pass(length: number, sample?: () => void): Promise<number> {
-    const step = Math.floor(length / TENTHS)
-    let sampling = 0
+  /** Seconds of one stream of this length, without the rests in which samples are taken: nothing is on its way then. */
+  async function pass(length: number, sample?: () => Promise<void>): Promise<number> {
+    // Whole batches, or the rest of one would wait for its company until the next part.
+    const part = sample === undefined ? length : Math.floor(length / TENTHS / batch) * batch
+    let came = 0
+    let resting = 0
+    const rest = async (sent: number): Promise<void> => {
+      while (came < sent) await turn()
+      const before = performance.now()
+      await sample!()
+      resting += performance.now() - before
+    }
+    const parts = Array.from({ length: Math.ceil(length / part) }, (_, at) => {
+      const sent = Math.min(length, (at + 1) * part)
+      const some = fromIterable(() => stream(sent - at * part))
+      return sent === (at + 1) * part && sample !== undefined
+        ? concat(some, defer(() => rest(sent)).pipe(ignoreElements()))
+        : some
+    })
     const start = performance.now()
-    const results = fromIterable(() => stream(length)).pipe(
+    const results = concat(...parts).pipe(
       mapPython(handler, { batch: { maxItems: batch }, concurrency: 8 }),
-      reduce((seen, text, index) => {
-        if (sample !== undefined && (index + 1) % step === 0) {
-          const before = performance.now()
-          sample()
-          sampling += performance.now() - before
-        }
+      reduce((seen, text) => {
+        came += 1
         return seen + text.length
       }, 0),
     )
     const characters = await lastValueFrom(results)
     if (characters !== length * 40) throw new Error(`${characters} characters came back for ${length} items`)
-    return (performance.now() - start - sampling) / 1000
+    return (performance.now() - start - resting) / 1000
   }
 
   const ready = performance.now() + WARM_UP_S * 1000
@@ -76,11 +84,11 @@ answer<GrowthRequest, GrowthAnswer>(async ({ python, lengths, batch }) => {
     let seconds = 0
     let done = 0
     while (done === 0 || seconds < SHORTEST_S) {
-      seconds += await pass(length, last ? () => tenthsMiB.push(resident()) : undefined)
+      seconds += await pass(length, last ? async () => void tenthsMiB.push(await resident()) : undefined)
       done += length
       if (last) break
     }
-    runs.push({ items: length, itemsPerSecond: done / seconds, rssMiB: await settled() })
+    runs.push({ items: length, itemsPerSecond: done / seconds, rssMiB: await resident() })
   }
   await pool.close()
   return { runs, tenthsMiB }

@@ -10,6 +10,8 @@ import type { EmbeddedKafka } from '../../../lib/testing'
 import { needKafka, startKafka } from '../servers/kafka'
 
 const PARTITIONS = 4
+/** Milliseconds; longer than anything here takes, so nothing moves because a session has run out. */
+const SESSION = 100_000
 
 async function until(what: string, holds: () => boolean | Promise<boolean>, patience = 60_000): Promise<void> {
   const end = Date.now() + patience
@@ -45,7 +47,7 @@ describe('members of a Kafka job', function () {
         const job = await runKafkaJob<number, number>({
           name,
           kafka: kafka.connection,
-          source: { topics: topic, sessionTimeout: 10_000, ...source },
+          source: { topics: topic, sessionTimeout: SESSION, ...source },
           pipeline: ({ source }) => source.pipe(map(({ value, partition }) => ({ value: value!, partition }))),
           sink: { topic: out },
           checkpoint: { store: join(folder, name, who), every: 50 },
@@ -89,10 +91,8 @@ describe('members of a Kafka job', function () {
     const first = await member('first', {})
     const second = await member('second', {})
     await until('both have a half', () => first.has() === PARTITIONS / 2 && second.has() === PARTITIONS / 2)
-    const began = Date.now()
     await first.job.stop()
-    await until('the other one has all', () => second.has() === PARTITIONS)
-    assert.ok(Date.now() - began < 8_000, 'before its session could have run out')
+    await until('the other one has all', () => second.has() === PARTITIONS, SESSION / 2)
     await through(100)
     await second.job.stop()
   })
