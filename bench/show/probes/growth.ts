@@ -12,13 +12,13 @@ export interface GrowthRequest {
 }
 
 export interface GrowthAnswer {
-  readonly runs: readonly { readonly items: number; readonly itemsPerSecond: number; readonly rssMiB: number }[]
+  readonly runs: readonly { readonly items: number; readonly itemsPerSecond: number }[]
   /** Resident memory at every tenth of the longest stream. */
   readonly tenthsMiB: readonly number[]
 }
 
 /** A short stream is repeated until it fills this time, since a clock says little about milliseconds. */
-const SHORTEST_S = 0.5
+const SHORTEST_S = 2
 /** Before that, code is still being compiled and heaps find their size. */
 const WARM_UP_S = 2
 const TENTHS = 10
@@ -77,19 +77,21 @@ answer<GrowthRequest, GrowthAnswer>(async ({ python, lengths, batch }) => {
 
   const ready = performance.now() + WARM_UP_S * 1000
   while (performance.now() < ready) await pass(lengths[0]! * 10)
-  const runs: { items: number; itemsPerSecond: number; rssMiB: number }[] = []
-  const tenthsMiB: number[] = []
-  for (const [at, length] of lengths.entries()) {
-    const last = at === lengths.length - 1
-    let seconds = 0
-    let done = 0
-    while (done === 0 || seconds < SHORTEST_S) {
-      seconds += await pass(length, last ? async () => void tenthsMiB.push(await resident()) : undefined)
-      done += length
-      if (last) break
+  // The shorter ones on both sides of the longest: machines are not equally quick for a minute.
+  const totals = new Map(lengths.map((items) => [items, { done: 0, seconds: 0 }]))
+  for (const length of [...lengths, ...lengths.slice(0, -1)]) {
+    const total = totals.get(length)!
+    for (let seconds = 0; seconds < SHORTEST_S; ) {
+      const taken = await pass(length)
+      seconds += taken
+      total.seconds += taken
+      total.done += length
     }
-    runs.push({ items: length, itemsPerSecond: done / seconds, rssMiB: await resident() })
   }
+  const runs = Array.from(totals, ([items, { done, seconds }]) => ({ items, itemsPerSecond: done / seconds }))
+  // By itself: a heap that was just collected is a small one, and collects itself more often for a while.
+  const tenthsMiB: number[] = []
+  await pass(lengths.at(-1)!, async () => void tenthsMiB.push(await resident()))
   await pool.close()
   return { runs, tenthsMiB }
 })
