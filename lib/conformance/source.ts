@@ -143,7 +143,10 @@ const goesOn: Check<SourceSubject<unknown, unknown>> = async (subject, patience)
   await first.close?.()
   const second = await subject.open()
   const rest = await new Reader(second, position, patience).take(COUNT / 2)
-  assert.deepEqual(rest.items, itemsOf(subject, COUNT / 2, COUNT / 2))
+  const expected = itemsOf(subject, COUNT / 2, COUNT / 2)
+  if (subject.replays) assert.deepEqual(rest.items, expected)
+  // The first reader had some of them already: a queue may give those again in another order.
+  else assert.deepEqual(keysOf(rest.items), keysOf(expected))
   await rest.stop()
   await second.close?.()
   if (!subject.replays) return
