@@ -13,6 +13,9 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 suites=(trixie forky sid)
+# Where a mirror lists a release and no longer (or not yet) has its files: one that stays, by its checksum.
+declare -A known_release=([3.14]=3.14.7)
+declare -A known_sha256=([3.14]=3b48dac8fb59f62eaa67ac83c1eb12bda1b7a08406dd286e252c11a66be27f81)
 keyring=/usr/share/keyrings/debian-archive-keyring.gpg
 folder=$(realpath -m "${RXJS_PYTHON_TEST_PYTHONS:-.cache/pythons}${SANITIZE:+-$SANITIZE}")
 sanitizer=()
@@ -53,8 +56,9 @@ fetch() {
   mkdir -p "$root"/{etc/apt.conf.d,etc/preferences.d,etc/sources.list.d,cache/archives/partial,state/lists/partial}
   : > "$root/status"
   mirror=$(sed -n 's/^URIs: *//p' /etc/apt/sources.list.d/debian.sources 2> /dev/null | head -n 1)
+  mirror=${mirror:-http://deb.debian.org/debian}
   for suite in "${suites[@]}"; do
-    echo "deb-src [signed-by=$keyring] ${mirror:-http://deb.debian.org/debian} $suite main"
+    echo "deb-src [signed-by=$keyring] $mirror $suite main"
   done > "$root/etc/sources.list"
   options=(-qq -o Dir::Etc="$root/etc" -o Dir::Cache="$root/cache" -o Dir::State="$root/state"
     -o Dir::State::status="$root/status" -o APT::Sandbox::User="$(id -un)")
@@ -62,8 +66,16 @@ fetch() {
   for release in $(apt-cache "${options[@]}" showsrc "python$version" | sed -n 's/^Version: //p' | sort -rV); do
     (cd "$root" && apt-get "${options[@]}" --download-only source "python$version=$release") && break
   done
+  compgen -G "$root/python${version}_*.orig.tar.xz" > /dev/null || fetch_known "$version" "$root"
   mkdir "$root/source"
   tar -xf "$root"/python"$version"_*.orig.tar.xz -C "$root/source" --strip-components 1
+}
+
+# fetch_known VERSION ROOT: the sources of the release above, which is told by its checksum.
+fetch_known() {
+  local file=python$1_${known_release[$1]:?no release of Python $1 is known}.orig.tar.xz
+  /usr/lib/apt/apt-helper download-file \
+    "$mirror/pool/main/p/python$1/$file" "$2/$file" "SHA256:${known_sha256[$1]}"
 }
 
 # build VERSION: in a folder of its own, then into place.

@@ -87,6 +87,8 @@ describeService('NATS JetStream', { installation, definition }, (server) => {
       item,
       ends: false,
       replays,
+      // A server sends again what was given back in whatever order its timers ran out.
+      reorders: !replays,
       interrupt: () => interrupt(server()),
     }
   }

@@ -2,24 +2,16 @@ import assert from 'node:assert/strict'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { after, before, describe, it } from 'mocha'
 import { map } from 'rxjs'
 import { type KafkaJobEvent, runKafkaJob } from '../../../lib/connectors/kafka'
 import type { EmbeddedKafka } from '../../../lib/testing'
 import { needKafka, startKafka } from '../servers/kafka'
+import { until } from './until'
 
 const PARTITIONS = 4
 /** Milliseconds; longer than anything here takes, so nothing moves because a session has run out. */
 const SESSION = 100_000
-
-async function until(what: string, holds: () => boolean | Promise<boolean>, patience = 60_000): Promise<void> {
-  const end = Date.now() + patience
-  while (!(await holds())) {
-    if (Date.now() > end) throw new Error(`${what} has not come to pass`)
-    await sleep(30)
-  }
-}
 
 describe('members of a Kafka job', function () {
   this.timeout(180_000)

@@ -20,6 +20,13 @@ const counted = (item, state) => {
   return { ...item, n }
 }
 
+/** Texts through the model. */
+const scored = () =>
+  mapPython(pipeline.handler, {
+    ...{ pool, codec: 'string', init: pipeline.init, concurrency: 2 },
+    batch: { maxItems: 4096, maxWait: 50 },
+  })
+
 const pipelines = {
   /** Keyed state, and Python behind it. */
   count: ({ source }) =>
@@ -46,13 +53,7 @@ const pipelines = {
   model: ({ source, partition }) =>
     source.pipe(
       map(({ value }) => value),
-      mapPython(pipeline.handler, {
-        pool,
-        codec: 'string',
-        init: pipeline.init,
-        batch: { maxItems: 4096, maxWait: 50 },
-        concurrency: 2,
-      }),
+      scored(),
       map((value) => ({ value, partition })),
     ),
 }
@@ -110,13 +111,7 @@ async function alone() {
   await lastValueFrom(
     index.fromIterable(texts).pipe(
       take(pipeline.records),
-      mapPython(pipeline.handler, {
-        pool,
-        codec: 'string',
-        init: pipeline.init,
-        batch: { maxItems: 4096, maxWait: 50 },
-        concurrency: 2,
-      }),
+      scored(),
       tap(() => done++),
     ),
   )
