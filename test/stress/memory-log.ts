@@ -15,6 +15,8 @@ const NOISE = 4
 export interface Memory {
   readonly own: number
   readonly worker: number
+  /** Of libpython, in this process: one that is there stays, for whoever needs one next. */
+  readonly copies: number
 }
 
 /** `mark` stands in the environment of worker processes. */
@@ -25,7 +27,12 @@ export async function memoryNow(mark: string): Promise<Memory> {
     await pause(10)
   }
   const workers = processesOf(mark).map(({ pid }) => residentOf(pid))
-  return { own: residentOf(process.pid), worker: Math.max(0, ...workers) }
+  return { own: residentOf(process.pid), worker: Math.max(0, ...workers), copies: copiesOfPython() }
+}
+
+function copiesOfPython(): number {
+  const code = readFileSync('/proc/self/maps', 'utf8').matchAll(/ r-xp .*\/libpython3\.[^/]*$/gm)
+  return [...code].length
 }
 
 function residentOf(pid: number): number {

@@ -50,10 +50,11 @@ async function main(): Promise<number> {
     seed,
     batches,
     modes,
-    progress: (tally, { own, worker }) => {
+    progress: (tally, { own, worker, copies }) => {
       if (++samples % 10 !== 0) return
       const at = `${((performance.now() - start) / 1000).toFixed(0)} s`
-      const memory = `${own.toFixed(0)} MiB${worker > 0 ? `, a worker ${worker.toFixed(0)} MiB` : ''}`
+      const here = `${own.toFixed(0)} MiB with ${copies} ${copies === 1 ? 'Python' : 'Pythons'}`
+      const memory = `${here}${worker > 0 ? `, a worker ${worker.toFixed(0)} MiB` : ''}`
       console.log(
         `${at}: ${tally.batches.toLocaleString('en')} batches, ${tally.problems.length} discrepancies, ${memory}`,
       )

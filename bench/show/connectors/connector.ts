@@ -1,6 +1,7 @@
 /** What a connector shows of itself; `probes.ts` makes the report's lines of it. */
 import { createRequire } from 'node:module'
 import { join } from 'node:path'
+import type { Change } from '../../../lib/connectors/tables/change'
 import type { Sink, Source } from '../../../lib/jobs'
 import type { Installation } from '../../../test/services/installing'
 import type { Server, ServerDefinition } from '../../../test/services/server'
@@ -38,6 +39,27 @@ export interface Connector {
   readonly definition?: ServerDefinition
   /** `items`: of which size each probe wants its items; see `itemsOf`. */
   place(server: Server): Promise<Place>
+}
+
+/** The rows that were added, of a source of changes that begins at `start` where there is no position. */
+export function insertedRows<P>(changes: Source<Change, P>, start?: P): Source<Item, P> {
+  async function* readMany(position: P | undefined, signal?: AbortSignal) {
+    for await (const pairs of changes.readMany!(position ?? start, signal)) {
+      const rows: (readonly [Item, P])[] = []
+      for (const [change, behind] of pairs) {
+        if (change.kind === 'insert') rows.push([change.new as unknown as Item, behind])
+      }
+      yield rows
+    }
+  }
+  return {
+    readMany,
+    async *read(position, signal) {
+      for await (const pairs of readMany(position, signal)) yield* pairs
+    },
+    commit: (position) => changes.commit?.(position),
+    close: () => changes.close?.(),
+  }
 }
 
 export function itemsOf(count: number, bytes: number): Item[] {

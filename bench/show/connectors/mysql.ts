@@ -1,9 +1,8 @@
 import { randomBytes } from 'node:crypto'
 import { type Connection, createConnection, type RowDataPacket } from 'mysql2/promise'
 import type { MysqlChangesPosition } from '../../../lib/connectors/mysql'
-import type { Source } from '../../../lib/jobs'
 import { definition, installation, url } from '../../../test/services/servers/mariadb'
-import { type Connector, entry, type Item } from './connector'
+import { type Connector, entry, type Item, insertedRows } from './connector'
 
 type Mysql = typeof import('../../../lib/connectors/mysql')
 
@@ -37,7 +36,7 @@ export const mysqlLog: Connector = {
     return {
       fill: (items) => write(sql, input, items),
       source: () =>
-        insertedFrom(mysqlChanges({ connection, tables: [input] }), {
+        insertedRows(mysqlChanges({ connection, tables: [input] }), {
           log,
           tables: { [`test.${input}`]: COLUMNS },
           ranges: [],
@@ -118,17 +117,6 @@ export const mysqlRows: Connector = {
       close: () => sql.destroy(),
     }
   },
-}
-
-function insertedFrom(source: ReturnType<Mysql['mysqlChanges']>, start: MysqlChangesPosition): Source<Item> {
-  return {
-    async *read(position, signal) {
-      for await (const [change, behind] of source.read((position as MysqlChangesPosition) ?? start, signal)) {
-        if (change.kind === 'insert') yield [change.new as unknown as Item, behind] as const
-      }
-    },
-    close: () => source.close?.(),
-  }
 }
 
 /** The client as its documentation has it. */

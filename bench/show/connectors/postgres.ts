@@ -1,9 +1,8 @@
 import { randomBytes } from 'node:crypto'
 import { Client } from 'pg'
 import { LogicalReplicationService, type Pgoutput, PgoutputPlugin } from 'pg-logical-replication'
-import type { Source } from '../../../lib/jobs'
 import { definition, installation, url } from '../../../test/services/servers/postgres'
-import { type Connector, entry, type Item } from './connector'
+import { type Connector, entry, type Item, insertedRows } from './connector'
 
 type Postgres = typeof import('../../../lib/connectors/postgres')
 
@@ -44,7 +43,7 @@ export const postgresLog: Connector = {
     const changes = () => postgresChanges({ connection, tables: [input], slot: name, snapshot: 'never' })
     return {
       fill: (items) => write(sql, input, items),
-      source: () => rows(changes()),
+      source: () => insertedRows(changes()),
       sink: () => postgresSink<Item>({ connection, table: output, key: 'at', name }),
       async results() {
         // The server was killed, and the connection with it.
@@ -117,18 +116,6 @@ async function connected(connection: string): Promise<Client> {
   sql.on('error', () => {})
   await sql.connect()
   return sql
-}
-
-function rows(source: ReturnType<Postgres['postgresChanges']>): Source<Item> {
-  return {
-    async *read(position, signal) {
-      for await (const [change, behind] of source.read(position as never, signal)) {
-        if (change.kind === 'insert') yield [change.new as unknown as Item, behind] as const
-      }
-    },
-    commit: (position) => source.commit?.(position as never),
-    close: () => source.close?.(),
-  }
 }
 
 /** The client's own service, which acknowledges what has come. */

@@ -103,6 +103,9 @@ export function webhookSource<T = unknown>(options: WebhookOptions<T> = {}): Web
   return new Webhooks<T>(complete)
 }
 
+/** This part of those that may be on their way is answered together: of more at a time senders would run dry. */
+const MANY = 8
+
 const RETRY = { 'retry-after': '1' }
 
 interface Complete<T> {
@@ -250,7 +253,7 @@ class Webhooks<T> implements WebhookSource<T> {
     if (atReceipt) answer(response, 204)
     else this.hold(number, response, patience)
     inbox.push([{ body, headers: request.headers, url: request.url ?? '/' }, number])
-    if (!atReceipt && this.held.size * 2 > maxWaiting) this.commitSoon?.()
+    if (!atReceipt && this.held.size * MANY > maxWaiting) this.commitSoon?.()
   }
 
   private hold(number: number, response: ServerResponse, patience: number): void {

@@ -151,7 +151,7 @@ class ChangesSource extends ChangeSource<MysqlChangesPosition> {
       known: new Map(known.map((one) => [one.table, one])),
       limit: this.common.batch,
       isShown: comparison.isShown,
-      out: (change, position) => pairs.push([change, position]),
+      out: (pair) => pairs.push(pair),
       bad: (error, at, position) => this.common.deadLetters.add(error, { at } as never, position),
     })
     try {

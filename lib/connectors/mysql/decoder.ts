@@ -45,15 +45,8 @@ export interface DecoderOptions {
   /** More changes of a transaction than this do not wait for its end. */
   readonly limit: number
   readonly isShown: IsShown
-  readonly out: (change: Change, position: MysqlChangesPosition) => void
+  readonly out: (pair: Positioned) => void
   readonly bad: (error: unknown, at: string, position: MysqlChangesPosition) => void
-}
-
-/** A change on its way, and what is said of its position. */
-interface Held {
-  readonly change: Change
-  readonly done: number
-  readonly tables: MysqlChangesPosition['tables']
 }
 
 interface Transaction {
@@ -66,7 +59,7 @@ interface Transaction {
   /** So many of the tables that were known then were given before. */
   toSkip: number
   readonly skippable: ReadonlySet<string>
-  readonly held: Held[]
+  readonly held: Positioned[]
   /** Some of it was given, so that it cannot be taken back. */
   given: boolean
 }
@@ -178,11 +171,11 @@ export class Decoder {
     { tag, table }: LogMessage & { tag: 'insert' | 'update' | 'delete' },
     row: Row | { before: Row; after: Row },
   ): RowChange {
-    const place = this.place()
-    if (tag === 'insert') return { kind: 'insert', table, new: row as Row, ...place }
-    if (tag === 'delete') return { kind: 'delete', table, old: row as Row, ...place }
+    const { at, time } = this.open
+    if (tag === 'insert') return { kind: 'insert', table, new: row as Row, at, time }
+    if (tag === 'delete') return { kind: 'delete', table, old: row as Row, at, time }
     const { before, after } = row as { before: Row; after: Row }
-    return { kind: 'update', table, old: before, new: after, ...place }
+    return { kind: 'update', table, old: before, new: after, at, time }
   }
 
   private empty(table: string): void {
@@ -205,7 +198,7 @@ export class Decoder {
     this.base = { log: { ...log, position: end }, tables, ranges }
     this.transaction = undefined
     const last = transaction.held[0]
-    if (last !== undefined) this.options.out(last.change, this.base)
+    if (last !== undefined) this.options.out([last[0], this.base])
     return undefined
   }
 
@@ -252,7 +245,9 @@ export class Decoder {
 
   private hold(change: Change): void {
     const { open } = this
-    open.held.push({ change, done: open.done, tables: this.base.tables })
+    const { log, tables, ranges } = this.base
+    const { done } = open
+    open.held.push([change, done > 0 ? { log, within: done, tables, ranges } : { log, tables, ranges }])
     if (open.held.length > this.options.limit) {
       open.given = true
       this.release(1)
@@ -262,10 +257,7 @@ export class Decoder {
   /** Gives what is held, but for the last so many. */
   private release(keep: number): void {
     const { held } = this.open
-    const { log, ranges } = this.base
-    for (const { change, done, tables } of held.splice(0, Math.max(0, held.length - keep))) {
-      this.options.out(change, { log, ...(done > 0 ? { within: done } : {}), tables, ranges })
-    }
+    for (const pair of held.splice(0, Math.max(0, held.length - keep))) this.options.out(pair)
   }
 
   /** Counts a row; false where it was given before. */

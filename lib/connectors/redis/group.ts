@@ -66,8 +66,7 @@ export class GroupSource<T> implements Source<T, GroupPosition> {
   }
 
   async commit({ last, claimed }: GroupPosition): Promise<void> {
-    let count = 0
-    while (count < this.given.length && compareIds(this.given[count]!, last) <= 0) count++
+    const count = upTo(this.given, last)
     await this.acknowledge([...this.given.slice(0, count), ...claimed])
     this.given.splice(0, count)
     const done = new Set(claimed)
@@ -228,4 +227,15 @@ export class GroupSource<T> implements Source<T, GroupPosition> {
       await Promise.all(sent)
     })
   }
+}
+
+/** How many of these ids, which are in order, do not lie behind `last`. */
+function upTo(ids: readonly string[], last: string): number {
+  let [from, to] = [0, ids.length]
+  while (from < to) {
+    const middle = (from + to) >> 1
+    if (compareIds(ids[middle]!, last) <= 0) from = middle + 1
+    else to = middle
+  }
+  return from
 }

@@ -24,7 +24,7 @@ async function decoded(
     known,
     limit,
     isShown,
-    out: (change, position) => given.push([change, position]),
+    out: (pair) => given.push(pair),
     bad: (error, at) => letters.push([error, at]),
   })
   for (const message of messages) await decoder.take(message)
