@@ -56,6 +56,10 @@ export interface DebugNotice {
   debug: DebuggerInfo & { key: string }
 }
 
+export function isDebugNotice(notice: Partial<DebugNotice>): notice is DebugNotice {
+  return typeof notice.debug === 'object' && notice.debug !== null
+}
+
 const KEYS = ['host', 'port', 'wait', 'socket']
 
 /** Undefined where it was not said, false where it was said not to. */

@@ -9,6 +9,16 @@ export interface GilNotice {
   imports: string[]
 }
 
+const STATES: readonly unknown[] = ['enabled', 'disabled', 'reenabled'] satisfies GilState[]
+
+export function isGilNotice(notice: Partial<GilNotice>): notice is GilNotice {
+  return STATES.includes(notice.gil) && isTexts(notice.imports)
+}
+
+function isTexts(value: unknown): boolean {
+  return Array.isArray(value) && value.every((one) => typeof one === 'string')
+}
+
 /**
  * What a pool knows of its Python's GIL. Free-threaded builds switch theirs on when an extension module is imported that
  * does not say that it works without: the first time, the process gets a warning.

@@ -14,6 +14,11 @@ export interface LogRecord {
   traceback?: string
 }
 
+export function isLogRecord(record: Partial<LogRecord>): record is LogRecord {
+  const { level, logger, message, time } = record
+  return [level, logger, message].every((text) => typeof text === 'string') && typeof time === 'number'
+}
+
 /** What a pool is and does, as of now. */
 export interface PoolInfo extends PoolCounters {
   name: string

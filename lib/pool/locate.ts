@@ -1,6 +1,7 @@
 import { constants } from 'node:fs'
 import { access, lstat, stat } from 'node:fs/promises'
 import { delimiter, isAbsolute, join, resolve, sep } from 'node:path'
+import { getEnvironmentData, setEnvironmentData } from 'node:worker_threads'
 import { PythonNotFoundError, PythonUnusableError } from '../errors'
 import { type PythonInfo, probePython } from './probe'
 
@@ -130,9 +131,15 @@ async function probeOnce(executable: string, env: NodeJS.ProcessEnv, cwd: string
   const key = [executable, target.mtimeMs, target.size, link.mtimeMs, cwd, ...settings].join('\0')
   const known = answers.get(key)
   if (known !== undefined) return await known
-  const answer = probePython(executable, env, cwd)
+  const shared = `rxjs-python probe ${key}`
+  const inherited = getEnvironmentData(shared) as PythonInfo | undefined
+  const answer = inherited === undefined ? probePython(executable, env, cwd) : Promise.resolve(inherited)
   answers.set(key, answer)
-  // A failure may be mended (a library installed): the next pool asks again.
-  answer.catch(() => answers.delete(key))
+  answer.then(
+    // Workers that start from here on know it. Why there is no library is known only here.
+    (info) => info.library !== null && setEnvironmentData(shared, info as never),
+    // A failure may be mended (a library installed): the next pool asks again.
+    () => answers.delete(key),
+  )
   return await answer
 }

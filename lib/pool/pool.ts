@@ -22,11 +22,11 @@ import { placeOf } from './affinity'
 import { Callbacks, type ExposedCallback } from './callbacks'
 import { PoolCalls } from './calls'
 import { threadChannel } from './channel'
-import { type DebugInfo, type DebugNotice, DebugWatch } from './debug'
+import { type DebugInfo, type DebugNotice, DebugWatch, isDebugNotice } from './debug'
 import { workerEnvironment } from './environment'
-import { type GilNotice, GilWatch } from './gil'
+import { type GilNotice, GilWatch, isGilNotice } from './gil'
 import { type ArrayHandler, type Handler, type HandlerSpec, PythonHandler } from './handler'
-import type { LogRecord, PoolInfo } from './info'
+import { isLogRecord, type LogRecord, type PoolInfo } from './info'
 import { chooseIsolation, fallback, type IsolationChoice } from './isolation'
 import { LocalHandler } from './local-handler'
 import { locatePython, noLibraryError, type PythonInfo } from './locate'
@@ -359,24 +359,23 @@ export class PythonPool extends EventEmitter<PoolEvents> implements AsyncDisposa
   }
 
   private onNotice(text: string): void {
-    const notice = readJson<GilNotice | DebugNotice>(text)
-    if (notice === undefined) return
-    if ('debug' in notice) this.debugged.take(notice)
-    else this.gil.take(notice)
+    const notice = readObject<GilNotice & DebugNotice>(text)
+    if (isDebugNotice(notice)) this.debugged.take(notice)
+    else if (isGilNotice(notice)) this.gil.take(notice)
   }
 
   private onLog(text: string): void {
-    const record = readJson<LogRecord>(text)
-    if (record === undefined || this.emit('log', record)) return
+    const record = readObject<LogRecord>(text)
+    if (!isLogRecord(record) || this.emit('log', record)) return
     this.onOutput('stderr', `${record.message}\n${record.traceback ? `${record.traceback}\n` : ''}`)
   }
 }
 
-/** What Python says of itself; nothing where a handler has written over its worker process's memory. */
-function readJson<T>(text: string): T | undefined {
+/** What Python says of itself: maybe nothing of it, where a handler has written over its worker process's memory. */
+function readObject<T extends object>(text: string): Partial<T> {
   try {
-    return JSON.parse(text) as T
+    return Object(JSON.parse(text)) as Partial<T>
   } catch {
-    return undefined
+    return {}
   }
 }

@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
-import { chmod, mkdir, realpath, symlink, writeFile } from 'node:fs/promises'
+import { once } from 'node:events'
+import { chmod, mkdir, readFile, realpath, symlink, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
+import { Worker } from 'node:worker_threads'
 import { PythonNotFoundError, PythonUnusableError } from '../../lib/errors'
 import { PythonPool } from '../../lib/index'
 import { locatePython, noLibraryError, type PythonInfo } from '../../lib/pool/locate'
@@ -234,6 +236,21 @@ describe('locatePython', () => {
     await write(saying({ version: [3, 13, 0] }))
     assert.deepEqual((await locatePython(path)).version, [3, 13, 0])
     assert.equal(runs(), '4')
+  })
+
+  it('a Worker knows what the thread that has started it knew', async () => {
+    await using folder = await temporaryFolder()
+    const path = join(folder.path, 'python')
+    await writeFile(path, `#!/bin/sh\necho run >> '${join(folder.path, 'runs')}'\n${saying({ library: '/a.so' })}\n`)
+    await chmod(path, 0o755)
+    const here = await locatePython(path)
+    const program = `
+      require('tsx/cjs')
+      const { locatePython } = require(${JSON.stringify(require.resolve('../../lib/pool/locate'))})
+      locatePython(${JSON.stringify(path)}).then((info) => require('node:worker_threads').parentPort.postMessage(info))`
+    const [there] = await once(new Worker(program, { eval: true }), 'message')
+    assert.deepEqual(there, here)
+    assert.equal(await readFile(join(folder.path, 'runs'), 'utf8'), 'run\n')
   })
 
   it('refuses a folder in place of a file gracefully', async () => {

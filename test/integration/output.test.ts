@@ -53,6 +53,36 @@ inEachMode('output', (test) => {
     for (const line of lines) assert.match(line, /^thread\d one two three$/)
   })
 
+  it('that only this package should write, and that is nothing of the kind, is passed over', async () => {
+    const { pool } = test
+    const gil = '"gil": "reenabled"'
+    const records = ['{"message": 1}', '{"level": "INFO", "logger": "x", "message": "y", "time": "now"}']
+    const notices = [
+      '{"debug": null}',
+      '{"debug": {}}',
+      `{${gil}}`,
+      `{${gil}, "imports": 5}`,
+      `{${gil}, "imports": [5]}`,
+    ]
+    const texts = ['no JSON', 'null', '5', '"text"', '[]', '{}', ...records, ...notices]
+    const before = pool.info()
+    const logs: LogRecord[] = []
+    const log = (record: LogRecord) => logs.push(record)
+    pool.on('log', log)
+    const handler = pool.handler<string, string>('printing:nonsense')
+    try {
+      assert.deepEqual(await handler.call(texts), texts)
+      // What it said comes before the answer to a later call.
+      await handler.call([])
+    } finally {
+      pool.off('log', log)
+      await handler.close()
+    }
+    assert.deepEqual(logs, [])
+    const { gil: now, gilImports, debug } = pool.info()
+    assert.deepEqual([now, gilImports, debug], [before.gil, before.gilImports, before.debug])
+  })
+
   it('of many lines comes in order and in full', async () => {
     const { stdout } = await hear(test.pool, 'many')
     assert.equal(stdout.join(''), Array.from({ length: 2000 }, (_, i) => `${i}\n`).join(''))

@@ -192,7 +192,8 @@ class Life {
         CHECK(!block->meta.empty());
         CallbackDesk::instance().answer(pool_->callbacks, block->meta[0], true, {"[]", 2, true});
       } else {
-        CHECK(block->kind == BlockKind::kOutput || block->kind == BlockKind::kLog);
+        CHECK(block->kind == BlockKind::kOutput || block->kind == BlockKind::kLog ||
+              block->kind == BlockKind::kNotice);
       }
       channel_->pop();
     }
@@ -276,7 +277,7 @@ class Life {
       case 4: {
         type = MessageType::kOutput;
         auto& message = *reinterpret_cast<OutputMessage*>(bytes.data());
-        message.kind = 2 + (input.byte() & 1);
+        message.kind = 2 + (input.byte() & 3);
         message.stream = input.byte();
         message.narrow = 1;
         message.units = 10;
