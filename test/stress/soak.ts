@@ -50,10 +50,11 @@ async function main(): Promise<number> {
     seed,
     batches,
     modes,
-    progress: (tally, { own, worker, copies }) => {
+    progress: (tally, { own, worker, copies, heap }) => {
       if (++samples % 10 !== 0) return
       const at = `${((performance.now() - start) / 1000).toFixed(0)} s`
-      const here = `${own.toFixed(0)} MiB with ${copies} ${copies === 1 ? 'Python' : 'Pythons'}`
+      const pythons = `${copies} ${copies === 1 ? 'Python' : 'Pythons'}`
+      const here = `${own.toFixed(0)} MiB, of them JavaScript ${heap.toFixed(0)} MiB, with ${pythons}`
       const memory = `${here}${worker > 0 ? `, a worker ${worker.toFixed(0)} MiB` : ''}`
       console.log(
         `${at}: ${tally.batches.toLocaleString('en')} batches, ${tally.problems.length} discrepancies, ${memory}`,
