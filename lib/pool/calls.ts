@@ -295,14 +295,16 @@ export class PoolCalls {
   }
 
   private interrupt(number: number, call: PendingCall): void {
-    const answer = this.native.cancel(number)
-    if (answer === 1) this.channel.remove(number)
-    if (answer !== 2) return
+    const cancel = () => {
+      const answer = this.native.cancel(number)
+      // It never ran: no result will come.
+      if (answer === 1) this.channel.remove(number)
+      return answer === 2
+    }
+    if (!cancel()) return
     this.stuck.watch(number, call)
     const again = () => {
-      if (this.channel.has(number, call) && this.native.cancel(number) === 2) {
-        this.deadlines.after(INTERRUPT_AGAIN, again, false)
-      }
+      if (this.channel.has(number, call) && cancel()) this.deadlines.after(INTERRUPT_AGAIN, again, false)
     }
     this.deadlines.after(INTERRUPT_AGAIN, again, false)
   }

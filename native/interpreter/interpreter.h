@@ -54,6 +54,8 @@ class Interpreter {
   // Asks a batch in flight to stop.
   void cancel(uint64_t ticket);
   uint64_t interrupted() const { return interrupted_.load(); }
+  // Drops what it has loaded of a handler.
+  void forget(int32_t handler);
   // Drops handlers and the host.
   void close();
 
@@ -124,7 +126,6 @@ class Interpreter {
   void load_flight(Handler& handler, int limit);
   void release(Handler& handler);
   void settle(const Call& call, const Handler& handler, PyRef& result, PyRef& batch);
-  void forget(int32_t handler);
   Handler* find_handler(int32_t id);
   bool load(const HandlerDefinition& definition);
   PyObject* call_control(TextView request);

@@ -253,27 +253,34 @@ Seat& Pool::seat(int index) {
 }
 
 int Pool::cancel(int32_t call) {
-  int index = -1;
-  uint64_t ticket = 0;
-  switch (queue_.cancel(call, &index, &ticket)) {
-    case CallQueue::Cancelled::kNotFound:
-      return 0;
-    case CallQueue::Cancelled::kRemoved:
-      return 1;
-    case CallQueue::Cancelled::kRunning:
-      break;
-  }
-  if (make_remote_) {
-    switch (remotes()[static_cast<size_t>(index)]->cancel(ticket)) {
+  // A call that its worker process had may be on its way back to the queue (that process ended, or
+  // is slow), or be about to end: then neither has it for a moment. Whoever asks again finds it.
+  const auto until = std::chrono::steady_clock::now() + std::chrono::milliseconds(5);
+  do {
+    int index = -1;
+    uint64_t ticket = 0;
+    switch (queue_.cancel(call, &index, &ticket)) {
       case CallQueue::Cancelled::kNotFound:
         return 0;
       case CallQueue::Cancelled::kRemoved:
         return 1;
       case CallQueue::Cancelled::kRunning:
+        break;
+    }
+    if (!make_remote_) {
+      interrupt(index, ticket);
+      return 2;
+    }
+    switch (remotes()[static_cast<size_t>(index)]->cancel(ticket)) {
+      case CallQueue::Cancelled::kNotFound:
+        break;
+      case CallQueue::Cancelled::kRemoved:
+        return 1;
+      case CallQueue::Cancelled::kRunning:
         return 2;
     }
-  }
-  interrupt(index, ticket);
+    std::this_thread::yield();
+  } while (std::chrono::steady_clock::now() < until);
   return 2;
 }
 

@@ -266,6 +266,8 @@ void Worker::define(char* place) {
   const char* body = body_of(place, sizeof *message, message->body);
   definition.request.resize(message->units);
   std::memcpy(&definition.request[0], body, message->units * sizeof(char16_t));
+  // Numbers are used again: what was loaded under this one was another handler's.
+  if (interpreter_ != nullptr) interpreter_->forget(message->handler);
   handlers_[message->handler] = std::move(definition);
   if (message->body.block != 0) drop_block(message->body.block);
 }

@@ -135,13 +135,14 @@ def _prepare(codec: str) -> None:
 class _Open:
     """An open handler: what is called, and the inline sources that live as long as it does."""
 
-    __slots__ = ("call", "name", "sources", "target")
+    __slots__ = ("call", "name", "request", "sources", "target")
 
     def __init__(
         self, call: Callable[[Any], Any], name: str, sources: list[str], target: Any
     ) -> None:
         self.call = call
         self.name = name
+        self.request = ""
         self.sources = sources
         self.target = target
 
@@ -178,7 +179,7 @@ class Host:
         operation = request["op"]
         with self._lock:
             if operation == "open":
-                return json.dumps({"name": self._open(request)})
+                return json.dumps({"name": self._open(request, text)})
             if operation == "close":
                 self._close(request["id"])
                 return "{}"
@@ -205,11 +206,19 @@ class Host:
             _async.shared_loops.close()
         flush_output()
 
-    def _open(self, request: dict[str, Any]) -> str:
+    def _open(self, request: dict[str, Any], text: str) -> str:
         identity = request["id"]
         known = self._handlers.get(identity)
-        if known is not None:  # another thread of this interpreter has opened it
-            return known.name
+        if known is not None:
+            if known.request == text:  # another thread of this interpreter has opened it
+                return known.name
+            # Numbers are used again, and nothing may ever answer for one that came later.
+            self._close(identity)
+        name = self._open_anew(identity, request)
+        self._handlers[identity].request = text
+        return name
+
+    def _open_anew(self, identity: int, request: dict[str, Any]) -> str:
         sources: list[str] = []
         if request["spec"]["kind"] == "state":
             return self._open_state(identity, request["spec"]["of"])

@@ -89,6 +89,16 @@ class Control(HostCase):
         host.control('{"op": "close", "id": 1}')
         self.assertRaises(KeyError, host.handler, 1)
 
+    def test_an_id_that_is_opened_for_another_handler_is_that_one(self) -> None:
+        host = self.host()
+        request = {"op": "open", "id": 1, "mode": "map", "codec": "json", "init": None}
+        for answer in (1, 2, 1):
+            source = f"def handle(b): return [{answer} for _ in b]"
+            spec = {"kind": "source", "source": source, "function": None}
+            host.control(json.dumps({**request, "spec": spec}))
+            self.assertEqual(host.handler(1)(["x"]), [answer])
+        self.assertEqual(json.loads(host.control('{"op": "info"}'))["handlers"], 1)
+
     def test_info_and_what_is_not_known(self) -> None:
         info = json.loads(self.host(self.folder).control('{"op": "info"}'))
         self.assertEqual(info["version"], ".".join(map(str, sys.version_info[:3])))
