@@ -339,6 +339,53 @@ void test_numbers_again() {
   CHECK(queue.find_running(kId).seat == -1);
 }
 
+// An interpreter elsewhere that gives a call back while somebody looks for it.
+class GivingSeat final : public RemoteSeat {
+ public:
+  explicit GivingSeat(Pool& pool) : pool_(pool) {}
+  ~GivingSeat() override { giver_.join(); }
+
+  CallQueue::Cancelled cancel(uint64_t) override {
+    if (held != nullptr) {
+      giver_ = std::thread([this, call = std::exchange(held, nullptr)] {
+        std::this_thread::sleep_for(std::chrono::milliseconds(1));
+        pool_.queue().give_back(0, {call});
+      });
+    }
+    return CallQueue::Cancelled::kNotFound;
+  }
+  int load() const override { return 0; }
+  bool feed() override { return false; }
+  void start(int32_t) override {}
+  void define(int32_t, const HandlerDefinition&) override {}
+  size_t memory() override { return 0; }
+  void leave() override {}
+  void abandon() override {}
+
+  Call* held = nullptr;
+
+ private:
+  Pool& pool_;
+  std::thread giver_;
+};
+
+// Such a call must not run after all: nobody waits for it, and its handler may be another by then.
+void test_given_back() {
+  constexpr int32_t kId = 7;
+  std::shared_ptr<GivingSeat> seat;
+  auto make = [&seat](const std::shared_ptr<Pool>& pool, int) {
+    return seat = std::make_shared<GivingSeat>(*pool);
+  };
+  Script script(options);
+  auto pool = script.elsewhere(make);
+  CHECK(pool->start(1) == 0);
+  pool->queue().open_seat(0);
+  pool->push(envelope_of(kId));
+  seat->held = pool->queue().hand_out(0);
+  CHECK(seat->held != nullptr && pool->cancel(kId) == 1);
+  CHECK(pool->queue().waiting() == 0 && pool->cancel(kId) == 0);
+}
+
 // A runtime that cannot start, or that nobody may have, is an answer and not a crash.
 void test_failures() {
   RuntimeOptions wrong = options;
@@ -387,6 +434,7 @@ int main(int argc, char** argv) {
   run("failures", test_failures);
   run("feed", test_feed);
   run("numbers again", test_numbers_again);
+  run("given back", test_given_back);
   std::printf("core, %s: ok\n", separate ? "namespace" : "shared");
   return 0;
 }

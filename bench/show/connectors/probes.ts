@@ -125,7 +125,12 @@ function killProbe(connector: Connector): Probe {
           if (failure !== undefined) throw failure
           await kill
           const job = await running
-          if (job.state === 'running') await job.suspend()
+          if (job.state === 'running') {
+            await job.suspend().catch((error) => {
+              // A source that ends may have done so just now.
+              if (job.state !== 'completed') throw error
+            })
+          }
           await job.cancel()
           const results = (await place.results?.()) ?? kept.kept
           const different = new Set(results).size
