@@ -177,10 +177,12 @@ describe('gates keep a pull source within the room of a stage', () => {
   it('and a stage sends nothing more to Python while the stage behind it is full', async () => {
     const first = new FakeHandler({ answer: (items) => items })
     const second = new FakeHandler()
+    // Full batches only: a busy machine must not cut them sooner, by time.
+    const batch = { maxItems: 10, maxWait: 60_000 }
     const subscription = fromIterable(numbers)
       .pipe(
-        mapPython(first.typed<number, number>(), { batch: 10, concurrency: 1 }),
-        mapPython(second.typed<number, number>(), { batch: 10, concurrency: 1 }),
+        mapPython(first.typed<number, number>(), { batch, concurrency: 1 }),
+        mapPython(second.typed<number, number>(), { batch, concurrency: 1 }),
       )
       .subscribe()
     await settle(30)
