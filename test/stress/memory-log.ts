@@ -21,17 +21,13 @@ export interface Memory {
   readonly heap: number
 }
 
-/**
- * `mark` stands in the environment of worker processes. `trim` makes malloc give back what was freed: how much it keeps, between
- * blocks that are in use and for each thread, goes up and down, and says nothing of what is lost.
- */
-export async function memoryNow(mark: string, trim: () => Promise<unknown>): Promise<Memory> {
+/** `mark` stands in the environment of worker processes. */
+export async function memoryNow(mark: string): Promise<Memory> {
   // Twice, with turns of the event loop: what the first one finds dead is given back by finalisers.
   for (let pass = 0; pass < 2; pass++) {
     collect()
     await pause(10)
   }
-  await trim()
   const workers = processesOf(mark).map(({ pid }) => residentOf(pid))
   return { own: residentOf(process.pid), worker: Math.max(0, ...workers), copies: copiesOfPython(), heap: heapUsed() }
 }

@@ -1,4 +1,3 @@
-import { join } from 'node:path'
 import { PythonPool } from '../../lib/index'
 import { type Memory, memoryNow } from './memory-log'
 import { oneOf, seeded } from './random'
@@ -48,8 +47,6 @@ export async function soakRun({ python, seed, batches, modes, progress }: SoakRe
   const memory: Memory[] = []
   let piece = 0
   if (modes.includes('namespace')) await makeCopies(python)
-  const trimmer = await PythonPool.open({ python, isolation: 'shared', path: join(__dirname, 'handlers') })
-  const trim = trimmer.handler('trim:handle')
   const lane = async (until: number) => {
     while (tally.batches < until) {
       const own = seeded(`${seed} piece ${piece++}`)
@@ -63,12 +60,11 @@ export async function soakRun({ python, seed, batches, modes, progress }: SoakRe
     for (let sample = 1; sample <= SAMPLES; sample++) {
       const until = before + (batches * sample) / SAMPLES
       await Promise.all(Array.from({ length: LANES }, () => lane(until)))
-      memory.push(await memoryNow(mark, () => trim.call([0])))
+      memory.push(await memoryNow(mark))
       progress?.(tally, memory.at(-1)!)
     }
   } finally {
     for (const one of pools) await one.close()
-    await trimmer.close()
   }
   return { tally, memory, pools: Object.fromEntries(pools.map((one) => [one.mode, one.totals])) }
 }
