@@ -11,9 +11,14 @@ export interface PythonEnvironment {
   readonly baseFolder: string
 }
 
-/** Finds a Python as a pool does, and gives it the environment of the salary example: one is enough for both. */
-export async function preparePython(asked: string | undefined): Promise<PythonEnvironment> {
-  const requirements = join(packageFolder, 'examples', '02-salary', 'requirements.txt')
+/** The environment of the salary example, which is enough for the benchmark, too. */
+const REQUIREMENTS = join(packageFolder, 'examples', '02-salary', 'requirements.txt')
+
+/** Finds a Python as a pool does, and gives it an environment with these requirements. */
+export async function preparePython(
+  asked: string | undefined,
+  requirements: string = REQUIREMENTS,
+): Promise<PythonEnvironment> {
   const { executable, basePrefix } = await ensureEnvironment({ requirements, python: await locatePython(asked) })
   return { python: executable, baseFolder: join(basePrefix, 'bin') }
 }

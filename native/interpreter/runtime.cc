@@ -142,9 +142,7 @@ void Runtime::run_home() {
     }
     lock.unlock();
     if (lease.after) lease.after();
-    // Each tenant leaves holes among the few things that stay; copies that serve pool after pool
-    // would grow by them.
-    if (stay && namespace_ != nullptr) platform::trim_namespace(namespace_);
+    if (stay) trim();
     lock.lock();
     // A runtime that did not start is of no further use; the registry passes over it.
     if (leave && home_stays_.empty()) return;
@@ -172,7 +170,12 @@ void Runtime::run_guest(const Stay& stay) {
   api_.PyThreadState_DeleteCurrent();
   platform::leave_python_thread(fault_reporter_);
   if (lease.after) lease.after();
+  trim();
 }
+
+// Each tenant leaves holes among the few things that stay; a Python that serves pool after pool
+// would grow by them.
+void Runtime::trim() { platform::trim_memory(namespace_); }
 
 std::string Runtime::start() {
   home_thread_ = pthread_self();

@@ -94,6 +94,7 @@ class Runtime {
   void collect(Add add);
   void run_home();
   void run_guest(const Stay& stay);
+  void trim();
   std::string start();
   std::string inspect();
   std::string initialize_python();

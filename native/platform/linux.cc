@@ -154,9 +154,10 @@ void* open_namespace(const std::string& library, std::string& error) {
   return handle;
 }
 
-void trim_namespace(void* handle) {
+void trim_memory(void* handle) {
   using Trim = int (*)(size_t);
-  if (auto trim = reinterpret_cast<Trim>(dlsym(handle, "malloc_trim"))) trim(0);
+  void* where = handle == nullptr ? RTLD_DEFAULT : handle;
+  if (auto trim = reinterpret_cast<Trim>(dlsym(where, "malloc_trim"))) trim(0);
 }
 #else
 bool has_namespaces(std::string& why_not) {
@@ -169,7 +170,7 @@ void* open_namespace(const std::string&, std::string& error) {
   return nullptr;
 }
 
-void trim_namespace(void*) {}
+void trim_memory(void*) {}
 #endif
 
 bool start_thread(std::function<void()> body, const char* name) {

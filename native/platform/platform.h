@@ -26,9 +26,9 @@ bool has_namespaces(std::string& why_not);
 // be that copy's only thread of ours, for ever (rule T2 in interpreter.h).
 void* open_namespace(const std::string& library, std::string& error);
 
-// Has the C library of such a copy give the memory back that it keeps and does not need. Any
-// thread.
-void trim_namespace(void* handle);
+// Has the C library of such a copy, or with null the process's own, give the memory back that it
+// keeps and does not need. Any thread.
+void trim_memory(void* handle);
 
 // Starts a detached thread with a stack that deep recursion in C extensions can live with.
 bool start_thread(std::function<void()> body, const char* name);

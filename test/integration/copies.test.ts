@@ -21,24 +21,28 @@ function resident(): number {
   return Number(line![1]) * 1024
 }
 
-describe('a private copy of Python that waits for its next pool', () => {
-  it('gives back what its last one needed', async () => {
-    const python = (await basePython()).executable
-    const use = async () => {
-      const pool = await PythonPool.open({ python, isolation: 'namespace' })
-      const handler = await pool.handler({ source: LARGE })
-      await handler.call(['a'])
-      const most = resident()
-      await pool.close()
-      return most
-    }
-    const first = await PythonPool.open({ python, isolation: 'namespace' })
-    const before = resident()
-    await first.close()
-    const most = await use()
-    assert.ok(most - before > 80 * MIB, `the handler holds 100 MB; it was ${((most - before) / MIB).toFixed(1)} MiB`)
-    // close() is answered when the last result is there; the copy tidies up behind it.
-    for (let wait = 0; wait < 100 && resident() - before > 20 * MIB; wait++) await pause(20)
-    assert.ok(resident() - before < 20 * MIB, `${((resident() - before) / MIB).toFixed(1)} MiB stayed`)
-  })
+describe('a Python that waits for its next pool', () => {
+  for (const isolation of ['namespace', 'shared'] as const) {
+    it(`gives back what its last one needed, ${isolation}`, () => givesBack(isolation))
+  }
 })
+
+async function givesBack(isolation: 'namespace' | 'shared'): Promise<void> {
+  const python = (await basePython()).executable
+  const use = async () => {
+    const pool = await PythonPool.open({ python, isolation })
+    const handler = await pool.handler({ source: LARGE })
+    await handler.call(['a'])
+    const most = resident()
+    await pool.close()
+    return most
+  }
+  const first = await PythonPool.open({ python, isolation })
+  const before = resident()
+  await first.close()
+  const most = await use()
+  assert.ok(most - before > 80 * MIB, `the handler holds 100 MB; it was ${((most - before) / MIB).toFixed(1)} MiB`)
+  // close() is answered when the last result is there; the copy tidies up behind it.
+  for (let wait = 0; wait < 100 && resident() - before > 20 * MIB; wait++) await pause(20)
+  assert.ok(resident() - before < 20 * MIB, `${((resident() - before) / MIB).toFixed(1)} MiB stayed`)
+}
