@@ -116,6 +116,8 @@ CallQueue::Cancelled RemoteInterpreter::cancel(uint64_t ticket) {
     remove(found);
     lock.unlock();
     pool_->queue().finish(seat_, call);
+    // The worker says nothing of it, and there may be calls, or an end, that wait for its place.
+    nudge();
     return CallQueue::Cancelled::kRemoved;
   }
   session_->link().state().interrupted.store(ticket);

@@ -108,6 +108,21 @@ describe('worker processes', () => {
     await calls[10]
   })
 
+  it('are handed what waited behind a call that was taken back from them', async () => {
+    await using pool = await openPool({ isolation: 'process' })
+    const handler = pool.handler<number, number>('crashing:nap')
+    for (let i = 0; i < 20; i++) await handler.call([0.002]) // known to be slow: they are handed over one by one
+    for (let round = 0; round < 50; round++) {
+      const over = new AbortController()
+      const taken = handler.call([0], { signal: over.signal })
+      const behind = handler.call([0])
+      over.abort()
+      await assert.rejects(taken, { code: 'ERR_ABORTED' })
+      const found = await Promise.race([behind.then(() => true), pause(5000, false, { ref: false })])
+      assert.ok(found, `round ${round}: it waits for ever`)
+    }
+  })
+
   it('that fork are not answered for by the copy', async () => {
     await using pool = await openPool({ isolation: 'process' })
     assert.deepEqual(await pool.handler('crashing:forks').call([1]), ['the worker'])

@@ -1,3 +1,4 @@
+import type { RecordCodec } from '../codec'
 import type { Placed, Reading } from './reading'
 
 const NEWLINE = 10
@@ -45,60 +46,79 @@ class Lines {
   ) {}
 
   /** The values of the lines of a block, up to one that is an error of the stream. */
-  of(block: Buffer): { found: Placed[]; failure: { error: unknown } | undefined } {
+  of(block: Buffer): Found {
     const found: Placed[] = []
-    const first = this.position
-    // To decode a block at once is far less work than line by line. What is not UTF-8 has a sign for each byte, so where there are
-    // as many signs as bytes each sign is one byte.
-    const text = this.reading.codec === undefined ? block.toString('utf8') : ''
-    const isPlain = text.length === block.length
-    let sign = 0
-    for (let start = 0; start < block.length; ) {
-      const newline = isPlain ? text.indexOf('\n', start) : block.indexOf(NEWLINE, start)
-      const end = newline < 0 ? block.length : newline
-      const isReturn = end > start && block[end - 1] === RETURN
-      let line = ''
-      if (this.reading.codec === undefined) {
-        let last = isPlain ? end : text.indexOf('\n', sign)
-        if (last < 0) last = text.length
-        const begin = isPlain ? start : sign
-        const isMarked = first === 0 && start === 0 && text.charCodeAt(0) === MARK
-        line = text.slice(isMarked ? begin + 1 : begin, isReturn ? last - 1 : last)
-        sign = last + 1
-      }
-      const next = newline < 0 ? end : end + 1
-      this.position = first + next
-      try {
-        const bare = () => this.bare(block, start, isReturn ? end - 1 : end, first === 0 && start === 0)
-        const decoded = this.decode(line, bare, first + start)
-        if (decoded !== undefined) found.push([decoded.value, this.position])
-      } catch (error) {
-        return { found, failure: { error } }
-      }
-      start = next
-    }
-    return { found, failure: undefined }
-  }
-
-  /** The bytes of a line, without its end. */
-  private bare(block: Buffer, start: number, end: number, isFirst: boolean): Buffer {
-    const isMarked = isFirst && block[0] === 0xef && block[1] === 0xbb && block[2] === 0xbf
-    return block.subarray(isMarked ? start + MARK_BYTES : start, end)
-  }
-
-  /** A line as a value; undefined where it is none. */
-  private decode(line: string, bare: () => Buffer, at: number): { value: unknown } | undefined {
-    const { codec, deadLetters } = this.reading
     try {
-      if (codec === undefined) {
-        if (this.format === 'text') return { value: line }
-        return line === '' ? undefined : { value: JSON.parse(line) }
-      }
-      const bytes = bare()
-      return this.format === 'jsonl' && bytes.length === 0 ? undefined : { value: codec.decode(bytes) }
+      if (this.reading.codec === undefined) this.texts(block, found)
+      else this.decoded(block, this.reading.codec, found)
+      return { found, failure: undefined }
     } catch (error) {
-      deadLetters.add(error, bare(), at as never)
-      return undefined
+      return { found, failure: { error } }
     }
   }
+
+  /** To decode a block at once is far less work than line by line. */
+  private texts(block: Buffer, found: Placed[]): void {
+    const text = block.toString('utf8')
+    const first = this.position
+    // What is not UTF-8 has a sign for each byte, so where there are as many signs as bytes each sign is one byte.
+    const isPlain = text.length === block.length
+    const isJson = this.format === 'jsonl'
+    let start = 0
+    for (let sign = first === 0 && text.charCodeAt(0) === MARK ? 1 : 0; start < block.length; ) {
+      const newline = text.indexOf('\n', sign)
+      const end = newline < 0 ? text.length : newline
+      const last = end > sign && text.charCodeAt(end - 1) === RETURN ? end - 1 : end
+      const begin = start
+      if (newline < 0) start = block.length
+      else start = isPlain ? end + 1 : block.indexOf(NEWLINE, start) + 1
+      this.position = first + start
+      const line = text.slice(sign, last)
+      sign = end + 1
+      if (!isJson) found.push([line, this.position])
+      else if (line !== '') {
+        let value: unknown
+        try {
+          value = JSON.parse(line)
+        } catch (error) {
+          this.reading.deadLetters.add(error, bare(block, begin, start, first + begin === 0), (first + begin) as never)
+          continue
+        }
+        found.push([value, this.position])
+      }
+    }
+  }
+
+  private decoded(block: Buffer, codec: RecordCodec<unknown>, found: Placed[]): void {
+    const first = this.position
+    for (let start = 0, next: number; start < block.length; start = next) {
+      const newline = block.indexOf(NEWLINE, start)
+      next = newline < 0 ? block.length : newline + 1
+      this.position = first + next
+      const line = bare(block, start, next, first + start === 0)
+      if (this.format === 'jsonl' && line.length === 0) continue
+      let value: unknown
+      try {
+        value = codec.decode(line)
+      } catch (error) {
+        this.reading.deadLetters.add(error, line, (first + start) as never)
+        continue
+      }
+      found.push([value, this.position])
+    }
+  }
+}
+
+interface Found {
+  readonly found: Placed[]
+  readonly failure: { readonly error: unknown } | undefined
+}
+
+/** The bytes of a line, without its end and, where it is the file's first one, without the mark. */
+function bare(block: Buffer, start: number, next: number, isFirst: boolean): Buffer {
+  let end = next
+  if (end > start && block[end - 1] === NEWLINE) end--
+  if (end > start && block[end - 1] === RETURN) end--
+  const isMarked = isFirst && block[0] === 0xef && block[1] === 0xbb && block[2] === 0xbf
+  return block.subarray(isMarked ? start + MARK_BYTES : start, end)
 }

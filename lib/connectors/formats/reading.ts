@@ -40,6 +40,8 @@ const ENDINGS: Readonly<Record<string, FileFormat>> = {
   '.arrow': 'arrow',
   '.feather': 'arrow',
 }
+/** Bytes of a file of lines that are read at once. */
+const BLOCK = 1 << 18
 export const FLECHETTE = '^2.0.0'
 
 export function checkFormat(check: StreamChecker, options: FormatOptions, name?: string): FormatOptions {
@@ -77,9 +79,9 @@ export function readPlaced(path: string, from: number, reading: Reading, name = 
   const { options } = reading
   switch (options.format ?? formatOf(name) ?? 'whole') {
     case 'text':
-      return linesOf(createReadStream(path, { start: from }), from, 'text', reading)
+      return linesOf(createReadStream(path, { start: from, highWaterMark: BLOCK }), from, 'text', reading)
     case 'jsonl':
-      return linesOf(createReadStream(path, { start: from }), from, 'jsonl', reading)
+      return linesOf(createReadStream(path, { start: from, highWaterMark: BLOCK }), from, 'jsonl', reading)
     case 'csv': {
       const delimiter = options.delimiter ?? (extname(name).toLowerCase() === '.tsv' ? '\t' : ',')
       return counted(readCsv(path, delimiter, options.columns), 0, from)

@@ -34,7 +34,7 @@ const CONNECT_TIMEOUT = 10_000
 
 /** Dates and times are texts, in UTC; whole numbers that a double does not hold are texts, too; nothing is cut to fit. */
 const VALUES = { dateStrings: true, supportBigNumbers: true, timezone: 'Z' } as const
-const SESSION = `SET SESSION time_zone = '+00:00', sql_mode = CONCAT(@@sql_mode, ',STRICT_ALL_TABLES')`
+const SESSION = `SET SESSION autocommit = 1, time_zone = '+00:00', sql_mode = CONCAT(@@sql_mode, ',STRICT_ALL_TABLES')`
 
 /** What has connections of its own. */
 export interface Cuttable {

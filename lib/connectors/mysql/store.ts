@@ -4,7 +4,7 @@ import type { Connection, RowDataPacket } from 'mysql2/promise'
 import { DatabaseError } from '../../errors'
 import { anySignal } from '../options'
 import { Backoff, type Retry, retrying } from '../retry'
-import type { RowBatch } from '../tables/batch'
+import { isOneStatement, type RowBatch } from '../tables/batch'
 import type { EpochToken, Refused, TableStore } from '../tables/sink'
 import { rowOf, type StoredBatch, stored } from '../tables/stored'
 import { type Connections, isAboutData, isPassing, quoted, quotedTable } from './connection'
@@ -73,14 +73,10 @@ export class MysqlStore implements TableStore {
 
   stage({ sink, run, epoch }: EpochToken, number: number, batch: RowBatch): Promise<void> {
     const data = serialize(stored(batch, this.key, toValue))
-    return this.transaction(async (connection) => {
-      await connection.query(`INSERT IGNORE INTO ${this.staged} VALUES (?, ?, ?, ?, ?)`, [
-        sink,
-        run,
-        epoch,
-        number,
-        data,
-      ])
+    const row = [sink, run, epoch, number, data]
+    // A statement by itself is a transaction.
+    return this.trying(async (connection) => {
+      await connection.query(`INSERT IGNORE INTO ${this.staged} VALUES (?, ?, ?, ?, ?)`, row)
     })
   }
 
@@ -110,7 +106,8 @@ export class MysqlStore implements TableStore {
 
   write(batch: RowBatch, refused: Refused): Promise<void> {
     const plain = stored(batch, this.key, toValue)
-    return this.carefully((connection, careful) => this.carryOut(connection, plain, careful, refused))
+    const act = (connection: Connection, careful: boolean) => this.carryOut(connection, plain, careful, refused)
+    return this.carefully(act, isOneStatement(batch))
   }
 
   async close(): Promise<void> {
@@ -124,10 +121,14 @@ export class MysqlStore implements TableStore {
 
   private readonly cut = (): void => this.connections.cut()
 
-  /** At first all at once; where the database refuses a row, again and row by row. */
-  private async carefully(act: (connection: Connection, careful: boolean) => Promise<void>): Promise<void> {
+  /** At first all at once; where the database refuses a row, again and row by row. `alone`: all at once is one statement. */
+  private async carefully(
+    act: (connection: Connection, careful: boolean) => Promise<void>,
+    alone = false,
+  ): Promise<void> {
     try {
-      await this.transaction((connection) => act(connection, false))
+      if (alone) await this.trying((connection) => act(connection, false))
+      else await this.transaction((connection) => act(connection, false))
     } catch (error) {
       if (!isAboutData(error)) throw error
       await this.transaction((connection) => act(connection, true))

@@ -2,7 +2,7 @@ import type { Client } from 'pg'
 import { DatabaseError } from '../../errors'
 import { anySignal } from '../options'
 import { Backoff, type Retry, retrying } from '../retry'
-import type { RowBatch } from '../tables/batch'
+import { isOneStatement, type RowBatch } from '../tables/batch'
 import type { Row } from '../tables/change'
 import type { EpochToken, Refused, TableStore } from '../tables/sink'
 import { type Connections, isAboutData, isPassing, quoted, quotedTable, schemaAndName } from './connection'
@@ -79,7 +79,8 @@ export class PostgresStore implements TableStore {
 
   async stage({ sink, run, epoch }: EpochToken, number: number, batch: RowBatch): Promise<void> {
     const { truncate, columns, deletes, upserts } = textOf(batch, this.key)
-    await this.transaction((client) =>
+    // A statement by itself is a transaction.
+    await this.trying((client) =>
       client.query(`INSERT INTO ${this.staged} VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT DO NOTHING`, [
         sink,
         run,
@@ -126,10 +127,11 @@ export class PostgresStore implements TableStore {
 
   async write(batch: RowBatch, refused: Refused): Promise<void> {
     const text = textOf(batch, this.key)
-    await this.carefully(async (client, careful) => {
+    const act = async (client: Client, careful: boolean) => {
       if (careful) await this.oneByOne(client, text, refused)
       else await this.carryOutTexts(client, text)
-    })
+    }
+    await this.carefully(act, isOneStatement(batch))
   }
 
   async close(): Promise<void> {
@@ -143,10 +145,11 @@ export class PostgresStore implements TableStore {
 
   private readonly cut = (): void => this.connections.cut()
 
-  /** At first all at once; where the database refuses a row, again and row by row. */
-  private async carefully(act: (client: Client, careful: boolean) => Promise<void>): Promise<void> {
+  /** At first all at once; where the database refuses a row, again and row by row. `alone`: all at once is one statement. */
+  private async carefully(act: (client: Client, careful: boolean) => Promise<void>, alone = false): Promise<void> {
     try {
-      await this.transaction((client) => act(client, false))
+      if (alone) await this.trying((client) => act(client, false))
+      else await this.transaction((client) => act(client, false))
     } catch (error) {
       if (!isAboutData(error)) throw error
       await this.transaction((client) => act(client, true))
@@ -221,18 +224,28 @@ export class PostgresStore implements TableStore {
     }
   }
 
-  private async transaction<R>(act: (client: Client) => Promise<R>): Promise<R> {
+  private transaction<R>(act: (client: Client) => Promise<R>): Promise<R> {
+    return this.trying(async (client) => {
+      await client.query('BEGIN')
+      try {
+        const result = await act(client)
+        await client.query('COMMIT')
+        return result
+      } catch (error) {
+        if (!isPassing(error)) await client.query('ROLLBACK').catch(() => this.drop(client))
+        throw error
+      }
+    })
+  }
+
+  private async trying<R>(act: (client: Client) => Promise<R>): Promise<R> {
     const { signal } = this
     const attempt = async () => {
       const client = await this.connected()
       try {
-        await client.query('BEGIN')
-        const result = await act(client)
-        await client.query('COMMIT')
-        return { result }
+        return { result: await act(client) }
       } catch (error) {
         if (isPassing(error)) await this.drop(client)
-        else await client.query('ROLLBACK').catch(() => this.drop(client))
         throw this.connections.safe(error)
       }
     }

@@ -1,5 +1,5 @@
 import { deserialize, serialize } from 'node:v8'
-import type { Database } from 'better-sqlite3'
+import type { Database, Statement } from 'better-sqlite3'
 import { DatabaseError } from '../../errors'
 import { anySignal } from '../options'
 import { Backoff, type Retry, retrying } from '../retry'
@@ -7,6 +7,11 @@ import type { RowBatch } from '../tables/batch'
 import type { EpochToken, Refused, TableStore } from '../tables/sink'
 import { rowOf, type StoredBatch, stored } from '../tables/stored'
 import { isAboutData, isPassing, openDatabase, quoted, quotedTable, type Stored, toStored } from './database'
+
+/** Rows in a statement; more of them gain nothing. */
+const ROWS = 50
+/** Values in a statement, of which older SQLites take 999. */
+const VALUES = 900
 
 /** A table in an SQLite file, and beside it those that hold the stage and what is known of sinks. */
 export class SqliteStore implements TableStore {
@@ -98,27 +103,47 @@ export class SqliteStore implements TableStore {
     if (truncate) database.exec(`DELETE FROM ${target}`)
     if (deletes.length > 0) {
       const same = key.map((column) => `${quoted(column)} = ?`).join(' AND ')
-      this.each(database, `DELETE FROM ${target} WHERE ${same}`, key, deletes, refused)
+      this.each(database.prepare(`DELETE FROM ${target} WHERE ${same}`), key, deletes, refused)
     }
     if (upserts.length > 0) {
       const changed = columns.filter((column) => !key.includes(column)).map(quoted)
       const set = changed.map((column) => `${column} = excluded.${column}`).join(', ')
-      const text =
-        `INSERT INTO ${target} (${columns.map(quoted).join(', ')}) VALUES (${columns.map(() => '?').join(', ')}) ` +
-        `ON CONFLICT (${key.map(quoted).join(', ')}) DO ${changed.length === 0 ? 'NOTHING' : `UPDATE SET ${set}`}`
-      this.each(database, text, columns, upserts, refused)
+      const insert = `INSERT INTO ${target} (${columns.map(quoted).join(', ')}) VALUES`
+      const or = `ON CONFLICT (${key.map(quoted).join(', ')}) DO ${changed.length === 0 ? 'NOTHING' : `UPDATE SET ${set}`}`
+      this.several(database, (count) => `${insert} ${places(columns.length, count)} ${or}`, columns, upserts, refused)
     }
   }
 
-  /** A statement for each row: what fails is taken back alone. */
-  private each(
+  /** Several rows in a statement, as each has its cost; where one is refused, SQLite takes the statement back, and they come one by one. */
+  private several(
     database: Database,
-    text: string,
+    text: (count: number) => string,
     columns: readonly string[],
     rows: readonly (readonly Stored[])[],
     refused: Refused,
   ): void {
-    const statement = database.prepare(text)
+    const together = Math.max(1, Math.min(ROWS, rows.length, Math.floor(VALUES / columns.length)))
+    const many = together === 1 ? undefined : database.prepare(text(together))
+    const one = database.prepare(text(1))
+    let at = 0
+    for (; many !== undefined && at + together <= rows.length; at += together) {
+      const part = rows.slice(at, at + together)
+      try {
+        many.run(part.flat())
+      } catch (error) {
+        if (!isAboutData(error)) throw error
+        this.each(one, columns, part, refused)
+      }
+    }
+    this.each(one, columns, rows.slice(at), refused)
+  }
+
+  private each(
+    statement: Statement,
+    columns: readonly string[],
+    rows: readonly (readonly Stored[])[],
+    refused: Refused,
+  ): void {
     for (const values of rows) {
       try {
         statement.run(values as Stored[])
@@ -146,4 +171,10 @@ export class SqliteStore implements TableStore {
     if (done === undefined) throw signal?.reason ?? new Error('aborted')
     return done.result
   }
+}
+
+/** `(?, ?), (?, ?)`: so many rows of so many values. */
+function places(columns: number, rows: number): string {
+  const row = `(${Array.from({ length: columns }, () => '?').join(', ')})`
+  return Array.from({ length: rows }, () => row).join(', ')
 }

@@ -9,6 +9,11 @@ export interface RowBatch {
   readonly columns: readonly string[]
 }
 
+/** Whether a database carries it out by one statement, which needs no transaction around it. */
+export function isOneStatement({ truncate, deletes, upserts }: RowBatch): boolean {
+  return Number(truncate) + Number(deletes.length > 0) + Number(upserts.length > 0) === 1
+}
+
 /**
  * Collects operations for one statement each. Of several operations on a key the last one counts, so that the statement
  * need not do them one after the other.

@@ -150,6 +150,40 @@ describe('SQLite', () => {
     sql.close()
   })
 
+  it('writes all but the refused ones of many rows, wherever those are', async () => {
+    const { file, sql } = database('CREATE TABLE many (id INTEGER PRIMARY KEY, n INT CHECK (n < 100))')
+    const letters: DeadLetter[] = []
+    const bad = [0, 17, 49, 50, 120, 121, 256]
+    const rows = Array.from({ length: 257 }, (_, id) => ({ id, n: bad.includes(id) ? 100 : 1 }))
+    await run({ file, table: 'many', key: 'id', name: 'many', deadLetters: (one) => letters.push(one) }, rows)
+    const written = sql.prepare('SELECT id FROM many ORDER BY id').pluck().all()
+    assert.deepEqual(
+      written,
+      rows.map(({ id }) => id).filter((id) => !bad.includes(id)),
+    )
+    assert.deepEqual(
+      letters.map(({ record }) => (record as { id: number }).id),
+      bad,
+    )
+    sql.close()
+  })
+
+  it('gives large fractions as numbers, and beside them whole numbers as they are', async () => {
+    const { file, sql } = database('CREATE TABLE numbers (id INTEGER PRIMARY KEY, n)')
+    const values = [1e300, 2 ** 53, -0.5, 9007199254740993n, -9007199254740993n, Number.MAX_SAFE_INTEGER, 7]
+    const insert = sql.prepare('INSERT INTO numbers VALUES (?, ?)')
+    for (const [id, value] of values.entries()) insert.run(id, value)
+    for (const batch of [1, 100]) {
+      const source = sqliteQuery<{ n: unknown }>({ file, query: 'SELECT * FROM numbers', key: 'id', batch })
+      const { items } = await readUntil(source, undefined, () => false)
+      assert.deepEqual(
+        items.map(({ n }) => n),
+        values,
+      )
+    }
+    sql.close()
+  })
+
   it('waits for a file that somebody else holds, and refuses one that another job writes under its name', async () => {
     const { file, sql } = database(TABLE)
     const options = { file, table: 'items', key: 'id', name: 'items' }
