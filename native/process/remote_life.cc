@@ -43,6 +43,8 @@ void RemoteInterpreter::run() {
     pool_->counters().restarts++;
   }
   pool_->leave(seat_);
+  // What its results needed on the way is of no use to the threads that stay.
+  platform::trim_memory(nullptr);
 }
 
 // No process of this pool starts any more: calls are told so rather than left waiting for ever.

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { setTimeout as pause } from 'node:timers/promises'
 import { PythonPool } from '../../lib/index'
-import { basePython } from '../fixtures/python'
+import { basePython, testPython } from '../fixtures/python'
 
 const MIB = 2 ** 20
 
@@ -28,7 +28,8 @@ describe('a Python that waits for its next pool', () => {
 })
 
 async function givesBack(isolation: 'namespace' | 'shared'): Promise<void> {
-  const python = (await basePython()).executable
+  // A process has one Python in `shared`, the tests' own.
+  const python = isolation === 'shared' ? await testPython() : (await basePython()).executable
   const use = async () => {
     const pool = await PythonPool.open({ python, isolation })
     const handler = await pool.handler({ source: LARGE })

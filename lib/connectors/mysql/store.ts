@@ -6,7 +6,7 @@ import { anySignal } from '../options'
 import { Backoff, type Retry, retrying } from '../retry'
 import { isOneStatement, type RowBatch } from '../tables/batch'
 import type { EpochToken, Refused, TableStore } from '../tables/sink'
-import { rowOf, type StoredBatch, stored } from '../tables/stored'
+import { rowOf, StageMemory, type StoredBatch, stored } from '../tables/stored'
 import { type Connections, isAboutData, isPassing, quoted, quotedTable } from './connection'
 
 /** Seconds that another connection which writes under the same name may live on: that of a killed process ends by itself. */
@@ -23,6 +23,7 @@ export class MysqlStore implements TableStore {
   private readonly sinks: string
   private readonly staged: string
   private readonly backoff: Backoff
+  private readonly memory = new StageMemory<Value>()
 
   constructor(
     private readonly connections: Connections,
@@ -71,29 +72,30 @@ export class MysqlStore implements TableStore {
     })
   }
 
-  stage({ sink, run, epoch }: EpochToken, number: number, batch: RowBatch): Promise<void> {
-    const data = serialize(stored(batch, this.key, toValue))
-    const row = [sink, run, epoch, number, data]
-    // A statement by itself is a transaction.
-    return this.trying(async (connection) => {
-      await connection.query(`INSERT IGNORE INTO ${this.staged} VALUES (?, ?, ?, ?, ?)`, row)
+  async stage(token: EpochToken, number: number, batch: RowBatch): Promise<void> {
+    const plain = stored(batch, this.key, toValue)
+    const data = serialize(plain)
+    const row = [token.sink, token.run, token.epoch, number, data]
+    // A statement by itself is a transaction; prepared, its bytes go as they are and not as a text of twice the length.
+    await this.trying(async (connection) => {
+      await connection.execute(`INSERT IGNORE INTO ${this.staged} VALUES (?, ?, ?, ?, ?)`, row)
     })
+    this.memory.keep(token, number, plain, data.length)
   }
 
-  apply({ sink, run, epoch }: EpochToken, refused: Refused): Promise<void> {
+  async apply(token: EpochToken, refused: Refused): Promise<void> {
     const mine = 'sink = ? AND run = ? AND epoch = ?'
-    return this.carefully(async (connection, careful) => {
+    const { sink, run, epoch } = token
+    let applied: readonly number[] = []
+    await this.carefully(async (connection, careful) => {
       const [numbers] = await connection.query<RowDataPacket[]>(
         `SELECT number FROM ${this.staged} WHERE ${mine} ORDER BY number FOR UPDATE`,
         [sink, run, epoch],
       )
       if (numbers.length === 0) return
       for (const { number } of numbers) {
-        const [[row]] = await connection.query<RowDataPacket[]>(
-          `SELECT batch FROM ${this.staged} WHERE ${mine} AND number = ?`,
-          [sink, run, epoch, number],
-        )
-        await this.carryOut(connection, deserialize(row!.batch as Buffer) as StoredBatch<Value>, careful, refused)
+        const batch = this.memory.get(token, number) ?? (await this.stagedBatch(connection, mine, token, number))
+        await this.carryOut(connection, batch, careful, refused)
       }
       await connection.query(`DELETE FROM ${this.staged} WHERE ${mine}`, [sink, run, epoch])
       await connection.query(`UPDATE ${this.sinks} SET run = ?, epoch = ?, applied = UTC_TIMESTAMP() WHERE sink = ?`, [
@@ -101,7 +103,22 @@ export class MysqlStore implements TableStore {
         epoch,
         sink,
       ])
+      applied = numbers.map(({ number }) => number as number)
     })
+    this.memory.forget(token, applied)
+  }
+
+  private async stagedBatch(
+    connection: Connection,
+    mine: string,
+    { sink, run, epoch }: EpochToken,
+    number: number,
+  ): Promise<StoredBatch<Value>> {
+    const [[row]] = await connection.query<RowDataPacket[]>(
+      `SELECT batch FROM ${this.staged} WHERE ${mine} AND number = ?`,
+      [sink, run, epoch, number],
+    )
+    return deserialize(row!.batch as Buffer) as StoredBatch<Value>
   }
 
   write(batch: RowBatch, refused: Refused): Promise<void> {
@@ -112,6 +129,7 @@ export class MysqlStore implements TableStore {
 
   async close(): Promise<void> {
     const { connection } = this
+    this.memory.clear()
     this.connection = undefined
     this.signal?.removeEventListener('abort', this.cut)
     this.ending.abort()

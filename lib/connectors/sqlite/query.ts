@@ -84,15 +84,18 @@ function reader(database: Database, text: string): Reader {
   const exact = database.prepare(text).safeIntegers()
   return (values) => {
     const rows = quick.all(...values) as Record<string, unknown>[]
-    const names = Object.keys(rows[0] ?? {})
-    if (!names.some((name) => rows.some((row) => isLarge(row[name])))) return rows
+    if (!rows.some(hasLarge)) return rows
     const again = exact.all(...values) as Record<string, unknown>[]
-    for (const row of again) for (const name of names) row[name] = fromStored(row[name])
+    for (const row of again) for (const name in row) row[name] = fromStored(row[name])
     return again
   }
 }
 
-/** Whether it may have been a whole number that a double does not hold. */
-function isLarge(value: unknown): boolean {
-  return typeof value === 'number' && !Number.isSafeInteger(value) && Math.abs(value) > Number.MAX_SAFE_INTEGER
+/** Whether one of the values may have been a whole number that a double does not hold. */
+function hasLarge(row: Record<string, unknown>): boolean {
+  for (const name in row) {
+    const value = row[name]
+    if (typeof value === 'number' && (value > Number.MAX_SAFE_INTEGER || value < Number.MIN_SAFE_INTEGER)) return true
+  }
+  return false
 }

@@ -5,7 +5,7 @@ import { anySignal } from '../options'
 import { Backoff, type Retry, retrying } from '../retry'
 import type { RowBatch } from '../tables/batch'
 import type { EpochToken, Refused, TableStore } from '../tables/sink'
-import { rowOf, type StoredBatch, stored } from '../tables/stored'
+import { rowOf, StageMemory, type StoredBatch, stored } from '../tables/stored'
 import { isAboutData, isPassing, openDatabase, quoted, quotedTable, type Stored, toStored } from './database'
 
 /** Rows in a statement; more of them gain nothing. */
@@ -20,6 +20,7 @@ export class SqliteStore implements TableStore {
   private ending = new AbortController()
   private readonly target: string
   private readonly backoff: Backoff
+  private readonly memory = new StageMemory<Stored>()
 
   constructor(
     private readonly file: string,
@@ -59,31 +60,41 @@ export class SqliteStore implements TableStore {
     })
   }
 
-  stage({ sink, run, epoch }: EpochToken, number: number, batch: RowBatch): Promise<void> {
-    const data = serialize(stored(batch, this.key, toStored))
-    return this.transaction((database) => {
+  async stage(token: EpochToken, number: number, batch: RowBatch): Promise<void> {
+    const plain = stored(batch, this.key, toStored)
+    const data = serialize(plain)
+    await this.transaction((database) => {
       const text = 'INSERT INTO rxjs_python_staged VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING'
-      database.prepare(text).run(sink, run, epoch, number, data)
+      database.prepare(text).run(token.sink, token.run, token.epoch, number, data)
     })
+    this.memory.keep(token, number, plain, data.length)
   }
 
-  apply({ sink, run, epoch }: EpochToken, refused: Refused): Promise<void> {
+  async apply(token: EpochToken, refused: Refused): Promise<void> {
+    const { sink, run, epoch } = token
     const mine = 'sink = ? AND run = ? AND epoch = ?'
-    return this.transaction((database) => {
+    const applied = await this.transaction((database) => {
       if (this.runOf(database, sink) !== run) {
         throw new DatabaseError(
           'ERR_DATABASE_BUSY',
           `sqlite: somebody else writes as sink '${sink}' by now: end that program, or give this sink another name`,
         )
       }
-      const staged = database.prepare(`SELECT batch FROM rxjs_python_staged WHERE ${mine} ORDER BY number`)
-      const batches = staged.pluck().all(sink, run, epoch) as Buffer[]
-      if (batches.length === 0) return
-      for (const batch of batches) this.carryOut(database, deserialize(batch) as StoredBatch<Stored>, refused)
+      const staged = database.prepare(`SELECT number FROM rxjs_python_staged WHERE ${mine} ORDER BY number`)
+      const numbers = staged.pluck().all(sink, run, epoch) as number[]
+      if (numbers.length === 0) return numbers
+      const one = database.prepare(`SELECT batch FROM rxjs_python_staged WHERE ${mine} AND number = ?`).pluck()
+      for (const number of numbers) {
+        const known = this.memory.get(token, number)
+        const batch = known ?? (deserialize(one.get(sink, run, epoch, number) as Buffer) as StoredBatch<Stored>)
+        this.carryOut(database, batch, refused)
+      }
       database.prepare(`DELETE FROM rxjs_python_staged WHERE ${mine}`).run(sink, run, epoch)
       const note = `UPDATE rxjs_python_sinks SET epoch = ?, applied = datetime('now') WHERE sink = ?`
       database.prepare(note).run(epoch, sink)
+      return numbers
     })
+    this.memory.forget(token, applied)
   }
 
   write(batch: RowBatch, refused: Refused): Promise<void> {
@@ -93,6 +104,7 @@ export class SqliteStore implements TableStore {
 
   async close(): Promise<void> {
     this.ending.abort()
+    this.memory.clear()
     this.database?.close()
     this.database = undefined
   }

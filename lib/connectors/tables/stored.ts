@@ -1,5 +1,6 @@
 import type { RowBatch } from './batch'
 import type { Row } from './change'
+import type { EpochToken } from './sink'
 
 /** A batch as it is staged: values in the order of `columns`, those of deletes in that of the key. */
 export interface StoredBatch<V> {
@@ -18,4 +19,42 @@ export function stored<V>(batch: RowBatch, key: readonly string[], toValue: (val
 /** A row again, for who is told that it was refused. */
 export function rowOf<V>(columns: readonly string[], values: readonly V[]): Row {
   return Object.fromEntries(columns.map((column, at) => [column, values[at]]))
+}
+
+/** Bytes of staged batches that are also kept in memory. */
+const KEPT = 16 << 20
+
+/** The batches that were staged last, so that they need not come back from the database to be applied. */
+export class StageMemory<V> {
+  private readonly batches = new Map<string, { readonly batch: StoredBatch<V>; readonly bytes: number }>()
+  private bytes = 0
+
+  /** Remembers a batch that is safely staged, as long as there is room; `bytes` is its size in the stage. */
+  keep(token: EpochToken, number: number, batch: StoredBatch<V>, bytes: number): void {
+    if (this.bytes + bytes > KEPT) return
+    this.batches.set(keyOf(token, number), { batch, bytes })
+    this.bytes += bytes
+  }
+
+  get(token: EpochToken, number: number): StoredBatch<V> | undefined {
+    return this.batches.get(keyOf(token, number))?.batch
+  }
+
+  /** The epoch is applied: nobody asks for its batches any more. */
+  forget(token: EpochToken, numbers: readonly number[]): void {
+    for (const number of numbers) {
+      const key = keyOf(token, number)
+      this.bytes -= this.batches.get(key)?.bytes ?? 0
+      this.batches.delete(key)
+    }
+  }
+
+  clear(): void {
+    this.batches.clear()
+    this.bytes = 0
+  }
+}
+
+function keyOf({ run, epoch }: EpochToken, number: number): string {
+  return `${run} ${epoch} ${number}`
 }
