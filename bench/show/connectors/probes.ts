@@ -62,8 +62,9 @@ function keeping(): Sink<Item> & { kept: number[] } {
   }
 }
 
-async function until(done: () => Promise<boolean> | boolean): Promise<boolean> {
-  for (const end = performance.now() + PATIENCE; performance.now() < end; await sleep(50)) if (await done()) return true
+async function until(done: () => Promise<boolean> | boolean, every = 50): Promise<boolean> {
+  const end = performance.now() + PATIENCE
+  for (; performance.now() < end; await sleep(every)) if (await done()) return true
   return false
 }
 
@@ -87,7 +88,11 @@ function killProbe(connector: Connector): Probe {
           if (place.source !== undefined) await place.fill!(items)
           const kept = keeping()
           const seen = new Set<number>()
-          const source = (place.source?.() ?? replay(items)) as Source<Item>
+          const all = async () => new Set(await place.results?.()).size === count
+          // Where the sink is a server, it has to be there until somebody has read everything.
+          const lasts = place.arrived !== undefined
+          const made = lasts ? lasting(items, () => until(all, 300)) : replay(items)
+          const source = (place.source?.() ?? made) as Source<Item>
           let kill: Promise<void> | undefined
           let failure: unknown
           const start = async () => {
@@ -121,7 +126,10 @@ function killProbe(connector: Connector): Probe {
             }
           }
           let running = start()
-          await until(() => seen.size === count || failure !== undefined)
+          await until(
+            async () => failure !== undefined || (seen.size === count && (!lasts || (await all()))),
+            lasts ? 300 : 50,
+          )
           if (failure !== undefined) throw failure
           await kill
           const job = await running
@@ -211,10 +219,10 @@ function memoryProbe(connector: Connector): Probe {
 }
 
 /** Items of a stream that ends when somebody has read their results. */
-function lasting(items: readonly Item[], arrived: (count: number) => Promise<void>): Source<Item, number> {
+function lasting(items: readonly Item[], arrived: (count: number) => Promise<unknown>): Source<Item, number> {
   return {
-    async *read() {
-      for (const [at, item] of items.entries()) yield [item, at] as const
+    async *read(position = 0) {
+      for (let at = position; at < items.length; at++) yield [items[at]!, at + 1] as const
       await arrived(items.length)
     },
   }

@@ -2,7 +2,7 @@ import { request as httpRequest, type IncomingMessage } from 'node:http'
 import { request as httpsRequest, type RequestOptions } from 'node:https'
 import type { EventSourceMessage } from 'eventsource-parser'
 import { ClientMissingError, ConnectionError } from '../../errors'
-import type { Source } from '../../jobs/sources'
+import { oneByOne, type Source } from '../../jobs/sources'
 import { StreamChecker } from '../../streams/check'
 import { loadClient } from '../client'
 import { anySignal, COMMON, type CommonOptions, type ConnectorOptions, checkCommon } from '../options'
@@ -81,8 +81,11 @@ class RefusedError extends ConnectionError {
   }
 }
 
+type Read<T> = readonly [value: T, place: EventPosition | null]
+
 class EventStream<T> implements Source<T, EventPosition | null> {
   private over = new AbortController()
+  private readonly wanted: ReadonlySet<string> | undefined
   /** What the server asks for between two attempts. */
   private retryAfter = 0
 
@@ -93,33 +96,34 @@ class EventStream<T> implements Source<T, EventPosition | null> {
     private readonly options: EventSourceOptions<T>,
     private readonly idle: number,
     private readonly maxEvent: number,
-  ) {}
+  ) {
+    this.wanted = options.events === undefined ? undefined : new Set(options.events)
+  }
 
-  async *read(position: EventPosition | null | undefined, signal?: AbortSignal) {
-    const { codec, deadLetters, retry, secrets } = this.common
+  read(position: EventPosition | null | undefined, signal?: AbortSignal) {
+    return oneByOne(this.readMany(position, signal))
+  }
+
+  async *readMany(
+    position: EventPosition | null | undefined,
+    signal?: AbortSignal,
+  ): AsyncGenerator<readonly Read<T>[]> {
+    const { retry, secrets } = this.common
     const over = anySignal(signal, this.common.signal, this.over.signal)
     const backoff = new Backoff(this.from, retry, secrets)
-    const wanted = this.options.events === undefined ? undefined : new Set(this.options.events)
     let last = position ?? null
     while (!over.aborted) {
-      let stopped = false
+      let refused: { error: unknown } | undefined
       try {
         const answer = await this.connect(last, over)
         if (answer === undefined) return
-        for await (const event of this.eventsOf(answer)) {
-          backoff.succeeded()
-          if (event.id !== undefined) last = event.id === '' ? null : { id: event.id }
-          if (wanted !== undefined && !wanted.has(event.event ?? 'message')) continue
-          let value: T
-          try {
-            value = codec.decode(Buffer.from(event.data))
-          } catch (error) {
-            stopped = true
-            deadLetters.add(error, event.data, last as never)
-            stopped = false
-            continue
-          }
-          yield [value, last] as const
+        for await (const events of this.eventsOf(answer)) {
+          if (events.length > 0) backoff.succeeded()
+          const { found, place, failure } = this.decoded(events, last)
+          last = place
+          if (found.length > 0) yield found
+          refused = failure
+          if (refused !== undefined) throw refused.error
         }
         if (over.aborted) return
         // The server has closed the connection, as it may at any time.
@@ -127,11 +131,36 @@ class EventStream<T> implements Source<T, EventPosition | null> {
         else await backoff.failed(new Error('the server has closed the connection'), over)
       } catch (error) {
         if (over.aborted) return
-        if (stopped || error instanceof ClientMissingError) throw error
+        if (refused !== undefined || error instanceof ClientMissingError) throw error
         if (error instanceof RefusedError && !error.worthwhile) throw error
         await backoff.failed(error, over)
       }
     }
+  }
+
+  /** The values of events, up to one that is an error of the stream, and the place behind them. */
+  private decoded(events: readonly EventSourceMessage[], before: EventPosition | null) {
+    const { codec, deadLetters } = this.common
+    const { wanted } = this
+    const found: Read<T>[] = []
+    let place = before
+    for (const { id, event, data } of events) {
+      if (id !== undefined) place = id === '' ? null : { id }
+      if (wanted !== undefined && !wanted.has(event ?? 'message')) continue
+      let value: T
+      try {
+        value = codec.decode(Buffer.from(data))
+      } catch (error) {
+        try {
+          deadLetters.add(error, data, place as never)
+        } catch (error) {
+          return { found, place, failure: { error } }
+        }
+        continue
+      }
+      found.push([value, place])
+    }
+    return { found, place, failure: undefined }
   }
 
   close(): void {
@@ -176,7 +205,7 @@ class EventStream<T> implements Source<T, EventPosition | null> {
   }
 
   /** Reads only as far as somebody asks for more. */
-  private async *eventsOf(answer: IncomingMessage): AsyncGenerator<EventSourceMessage> {
+  private async *eventsOf(answer: IncomingMessage): AsyncGenerator<readonly EventSourceMessage[]> {
     const { createParser } = await loadClient<typeof import('eventsource-parser')>('eventsource-parser', PARSER)
     let events: EventSourceMessage[] = []
     let tooLong: Error | undefined
@@ -202,7 +231,7 @@ class EventStream<T> implements Source<T, EventPosition | null> {
         if (tooLong !== undefined) throw tooLong
         const taken = events
         events = []
-        yield* taken
+        yield taken
       }
     } finally {
       answer.destroy()
