@@ -1,9 +1,12 @@
 import { randomUUID } from 'node:crypto'
+import { setTimeout as sleep } from 'node:timers/promises'
 import rhea, { type Connection, type EventContext } from 'rhea'
 import { definition, installation, PASSWORD, urlOf } from '../../../test/services/servers/artemis'
 import { type Connector, entry, type Item } from './connector'
 
 const PREFETCH = 3_000
+/** Milliseconds without a message after which a queue counts as empty. */
+const QUIET = 1_500
 /** The client alone acknowledges as often as a commit comes. */
 const ACKS = 1_500
 
@@ -58,15 +61,13 @@ export const amqp: Connector = {
         const connection = await clientOf()
         const found: number[] = []
         const receiver = connection.open_receiver({ source: target(output), credit_window: 0 })
-        receiver.on('message', ({ message }) => found.push((JSON.parse(message!.body as string) as Item).at))
-        // The broker answers when it has looked through a part: all is there when it has twice found nothing more.
-        for (let idle = 0; idle < 2; ) {
-          const before = found.length
-          receiver.add_credit(PREFETCH)
-          receiver.drain_credit()
-          await new Promise((resolve) => receiver.once('receiver_drained', resolve))
-          idle = found.length === before ? idle + 1 : 0
-        }
+        receiver.on('message', ({ message }) => {
+          found.push((JSON.parse(message!.body as string) as Item).at)
+          receiver.add_credit(1)
+        })
+        receiver.add_credit(PREFETCH)
+        // All is there when for a while nothing more comes.
+        for (let before = -1; before < found.length; await sleep(QUIET)) before = found.length
         connection.close()
         return found
       },
