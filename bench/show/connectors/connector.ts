@@ -37,6 +37,8 @@ export interface Connector {
   readonly installation?: Installation
   /** None where there is no server: `place` is given none. */
   readonly definition?: ServerDefinition
+  /** So quick that its speed is measured with so many items: fewer would measure how it begins. */
+  readonly timed?: number
   /** `items`: of which size each probe wants its items; see `itemsOf`. */
   place(server: Server): Promise<Place>
 }

@@ -12,6 +12,7 @@ const WRITTEN = 1000
 /** JSON lines of a file, and into another one. */
 export const files: Connector = {
   name: 'Files, JSON lines',
+  timed: 500_000,
   async place() {
     const { fileSink, fileSource } = entry<typeof import('../../../lib/connectors/files')>('files')
     const folder = await mkdtemp(join(tmpdir(), 'rxjs-python-show-files-'))

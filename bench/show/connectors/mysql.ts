@@ -20,6 +20,7 @@ async function write(sql: Connection, table: string, items: readonly Item[]): Pr
 /** Changes that come after the place is made, as the row alone. */
 export const mysqlLog: Connector = {
   name: 'MariaDB changes',
+  timed: 500_000,
   installation,
   definition,
   async place(server) {

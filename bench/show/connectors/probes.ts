@@ -260,7 +260,7 @@ function speedProbe(connector: Connector, direction: 'read' | 'written'): Probe 
     async run({ rounds, share }: ShowContext) {
       const { fromSource, replay, toSink } = entry<Jobs>('jobs')
       // Fewer would measure how a connection begins.
-      const count = Math.max(LEAST, Math.round(ITEMS * share))
+      const count = Math.max(LEAST, Math.round((connector.timed ?? ITEMS) * share))
       const items = itemsOf(count, 200)
       const outcome = await compared(Math.max(1, rounds), count, (ours) =>
         atPlace(connector, async (place) => {

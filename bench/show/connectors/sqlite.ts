@@ -11,6 +11,7 @@ const WRITTEN = 1000
 /** Rows of a file by a query, and into another table of it. */
 export const sqlite: Connector = {
   name: 'SQLite',
+  timed: 500_000,
   installation,
   async place() {
     const { sqliteQuery, sqliteSink } = entry<typeof import('../../../lib/connectors/sqlite')>('sqlite')
