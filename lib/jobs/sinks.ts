@@ -1,5 +1,5 @@
 import { closeSync, fsync, openSync, writeSync } from 'node:fs'
-import { open, readdir, readFile, rm, stat } from 'node:fs/promises'
+import { type FileHandle, open, readdir, rename, rm, stat } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { promisify } from 'node:util'
 import { JobError } from '../errors'
@@ -47,6 +47,8 @@ interface FilePosition {
 
 /** So much text of an epoch is kept in memory before it goes to the epoch's own file. */
 const BUFFER = 1 << 16
+/** Bytes that are copied at once. */
+const COPIED = 1 << 20
 
 /**
  * Appends results to a file, exactly once. An epoch's results are written to a file beside it (`PATH.epoch-N`) first, made
@@ -185,17 +187,19 @@ class FileSink<T> implements Sink<T> {
   /** At the place where the epoch begins: to do it twice is to do it once. */
   private async append({ epoch, start }: FilePosition): Promise<void> {
     const path = this.pathOf(epoch)
-    const data = await readFile(path)
-    const file = await open(this.path, 'r+').catch(() => open(this.path, 'w+'))
+    if (start === 0 && (await stat(this.path).catch(() => undefined)) === undefined) {
+      // The first epoch's file is all that there is.
+      await rename(path, this.path)
+      await syncFolder(this.path)
+      return
+    }
+    const file = await open(this.path, 'r+')
     try {
-      for (let at = 0; at < data.length; ) {
-        at += (await file.write(data, at, data.length - at, start + at)).bytesWritten
-      }
+      await copyInto(file, start, path)
       await file.sync()
     } finally {
       await file.close()
     }
-    if (start === 0) await syncFolder(this.path)
     await rm(path)
   }
 
@@ -219,6 +223,24 @@ class FileSink<T> implements Sink<T> {
 
   private pathOf(epoch: number): string {
     return `${this.path}.epoch-${epoch}`
+  }
+}
+
+/** All bytes of the file at `path`, to the place `start`. */
+async function copyInto(file: FileHandle, start: number, path: string): Promise<void> {
+  const source = await open(path, 'r')
+  try {
+    const data = Buffer.allocUnsafe(COPIED)
+    for (let at = start; ; ) {
+      const { bytesRead } = await source.read(data, 0, COPIED, at - start)
+      if (bytesRead === 0) return
+      for (let done = 0; done < bytesRead; ) {
+        done += (await file.write(data, done, bytesRead - done, at + done)).bytesWritten
+      }
+      at += bytesRead
+    }
+  } finally {
+    await source.close()
   }
 }
 

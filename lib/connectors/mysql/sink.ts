@@ -28,5 +28,5 @@ export function mysqlSink<T = Record<string, unknown>>(options: MysqlSinkOptions
   const connections = new Connections(options.connection, secrets)
   const name = complete.exactly ? complete.name : undefined
   const store = new MysqlStore(connections, complete.table, complete.key, name, retry, secrets)
-  return new TableSink<T>(complete, store, batch, (error, row) => deadLetters.add(error, row), signal)
+  return new TableSink(complete, store, batch, (error, row) => deadLetters.add(error, row), signal)
 }

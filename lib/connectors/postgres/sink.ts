@@ -28,5 +28,5 @@ export function postgresSink<T = Record<string, unknown>>(options: PostgresSinkO
   const connections = new Connections(options.connection, secrets)
   const name = complete.exactly ? complete.name : undefined
   const store = new PostgresStore(connections, complete.table, complete.key, name, retry, secrets)
-  return new TableSink<T>(complete, store, batch, (error, row) => deadLetters.add(error, row), signal)
+  return new TableSink(complete, store, batch, (error, row) => deadLetters.add(error, row), signal)
 }

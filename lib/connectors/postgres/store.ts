@@ -10,6 +10,9 @@ import { type Connections, isAboutData, isPassing, quoted, quotedTable, schemaAn
 /** How long another connection that writes under the same name may live on, in milliseconds: that of a killed process ends by itself. */
 const FENCE = 30_000
 
+/** Batches that are staged by one statement. */
+const STAGED = 16
+
 /** What is staged of a batch; a text is the JSON of a list of rows. */
 interface Staged {
   truncate: boolean
@@ -19,7 +22,7 @@ interface Staged {
 }
 
 /** A table in PostgreSQL, and beside it those that hold the stage and what is known of sinks. */
-export class PostgresStore implements TableStore {
+export class PostgresStore implements TableStore<Staged> {
   private client: Client | undefined
   private signal: AbortSignal | undefined
   private ending = new AbortController()
@@ -60,6 +63,12 @@ export class PostgresStore implements TableStore {
           'truncates boolean NOT NULL, columns text[] NOT NULL, deletes text, upserts text, ' +
           'PRIMARY KEY (sink, run, epoch, number))',
       )
+      // Its rows live for an epoch: to compress them takes longer than to write them.
+      const { rows } = await client.query<{ compresses: boolean }>(
+        `SELECT attstorage <> 'e' AS compresses FROM pg_attribute WHERE attrelid = $1::regclass AND attname = 'upserts'`,
+        [this.staged],
+      )
+      if (rows[0]!.compresses) await client.query(`ALTER TABLE ${this.staged} ALTER upserts SET STORAGE EXTERNAL`)
     })
   }
 
@@ -77,21 +86,27 @@ export class PostgresStore implements TableStore {
     })
   }
 
-  async stage({ sink, run, epoch }: EpochToken, number: number, batch: RowBatch): Promise<void> {
-    const { truncate, columns, deletes, upserts } = textOf(batch, this.key)
-    // A statement by itself is a transaction.
-    await this.trying((client) =>
-      client.query(`INSERT INTO ${this.staged} VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT DO NOTHING`, [
-        sink,
-        run,
-        epoch,
-        number,
-        truncate,
-        columns,
-        deletes,
-        upserts,
-      ]),
-    )
+  encode({ truncate, deletes, upserts, columns }: RowBatch): Staged {
+    return {
+      truncate,
+      columns,
+      deletes: deletes.length === 0 ? null : jsonOf(deletes, this.key),
+      upserts: upserts.length === 0 ? null : jsonOf(upserts, columns),
+    }
+  }
+
+  async stage({ sink, run, epoch }: EpochToken, first: number, batches: readonly Staged[]): Promise<void> {
+    const all = batches.map((batch, at) => ({ ...batch, number: first + at }))
+    for (let at = 0; at < all.length; at += STAGED) {
+      const values: unknown[] = [sink, run, epoch]
+      const rows = all.slice(at, at + STAGED).map(({ number, truncate, columns, deletes, upserts }) => {
+        const places = [number, truncate, columns, deletes, upserts].map((value) => `$${values.push(value)}`)
+        return `($1, $2, $3, ${places.join(', ')})`
+      })
+      const text = `INSERT INTO ${this.staged} VALUES ${rows.join(', ')} ON CONFLICT DO NOTHING`
+      // A statement by itself is a transaction.
+      await this.trying((client) => client.query(text, values))
+    }
   }
 
   async apply({ sink, run, epoch }: EpochToken, refused: Refused): Promise<void> {
@@ -125,13 +140,13 @@ export class PostgresStore implements TableStore {
     })
   }
 
-  async write(batch: RowBatch, refused: Refused): Promise<void> {
-    const text = textOf(batch, this.key)
+  async write(batch: Staged, refused: Refused): Promise<void> {
     const act = async (client: Client, careful: boolean) => {
-      if (careful) await this.oneByOne(client, text, refused)
-      else await this.carryOutTexts(client, text)
+      if (careful) await this.oneByOne(client, batch, refused)
+      else await this.carryOutTexts(client, batch)
     }
-    await this.carefully(act, isOneStatement(batch))
+    const { truncate, deletes, upserts } = batch
+    await this.carefully(act, isOneStatement({ truncate, deletes: deletes ?? '', upserts: upserts ?? '' }))
   }
 
   async close(): Promise<void> {
@@ -293,17 +308,9 @@ function rowsOf(text: string | null): readonly Row[] {
   return text === null ? [] : (JSON.parse(text) as Row[])
 }
 
-function textOf({ truncate, deletes, upserts, columns }: RowBatch, key: readonly string[]): Staged {
-  return {
-    truncate,
-    columns,
-    deletes: deletes.length === 0 ? null : jsonOf(deletes, key),
-    upserts: upserts.length === 0 ? null : jsonOf(upserts, columns),
-  }
-}
-
 /** The rows as PostgreSQL reads them: values that JSON has not are texts. */
 function jsonOf(rows: readonly Row[], columns: readonly string[]): string {
+  if (rows.every((row) => isJson(row, columns))) return JSON.stringify(rows)
   const names = columns.map((column) => JSON.stringify(column))
   const texts = rows.map((row) => {
     let text = ''
@@ -313,6 +320,20 @@ function jsonOf(rows: readonly Row[], columns: readonly string[]): string {
     return `{${text}}`
   })
   return `[${texts.join(',')}]`
+}
+
+/** Whether JSON has the row as it is, and so the whole list at once. */
+function isJson(row: Row, columns: readonly string[]): boolean {
+  if (Object.getPrototypeOf(row) !== Object.prototype || 'toJSON' in row) return false
+  let others = columns.length
+  for (const column in row) {
+    const value = row[column]
+    const isPlain = typeof value === 'string' || typeof value === 'boolean' || value === null
+    if (!isPlain && !(typeof value === 'number' && Number.isFinite(value))) return false
+    others--
+  }
+  // A row that is deleted may have more than its key.
+  return others === 0
 }
 
 function jsonValue(value: unknown): string {

@@ -27,5 +27,5 @@ export function sqliteSink<T = Record<string, unknown>>(options: SqliteSinkOptio
   check.done()
   const { retry, deadLetters, signal, batch } = common
   const store = new SqliteStore(options.file, complete.table, complete.key, complete.exactly, retry)
-  return new TableSink<T>(complete, store, batch, (error, row) => deadLetters.add(error, row), signal)
+  return new TableSink(complete, store, batch, (error, row) => deadLetters.add(error, row), signal)
 }

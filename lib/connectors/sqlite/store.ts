@@ -5,7 +5,7 @@ import { anySignal } from '../options'
 import { Backoff, type Retry, retrying } from '../retry'
 import type { RowBatch } from '../tables/batch'
 import type { EpochToken, Refused, TableStore } from '../tables/sink'
-import { rowOf, StageMemory, type StoredBatch, stored } from '../tables/stored'
+import { rowOf, rowsOf, StageMemory, type StoredBatch, stored } from '../tables/stored'
 import { isAboutData, isPassing, openDatabase, quoted, quotedTable, type Stored, toStored } from './database'
 
 /** Rows in a statement; more of them gain nothing. */
@@ -14,7 +14,7 @@ const ROWS = 50
 const VALUES = 900
 
 /** A table in an SQLite file, and beside it those that hold the stage and what is known of sinks. */
-export class SqliteStore implements TableStore {
+export class SqliteStore implements TableStore<StoredBatch<Stored>> {
   private database: Database | undefined
   private signal: AbortSignal | undefined
   private ending = new AbortController()
@@ -60,14 +60,19 @@ export class SqliteStore implements TableStore {
     })
   }
 
-  async stage(token: EpochToken, number: number, batch: RowBatch): Promise<void> {
-    const plain = stored(batch, this.key, toStored)
-    const data = serialize(plain)
+  encode(batch: RowBatch): StoredBatch<Stored> {
+    return stored(batch, this.key, toStored)
+  }
+
+  async stage(token: EpochToken, first: number, batches: readonly StoredBatch<Stored>[]): Promise<void> {
+    const { sink, run, epoch } = token
+    const all = batches.map((plain, at) => ({ plain, data: serialize(plain), number: first + at }))
     await this.transaction((database) => {
       const text = 'INSERT INTO rxjs_python_staged VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING'
-      database.prepare(text).run(token.sink, token.run, token.epoch, number, data)
+      const insert = database.prepare(text)
+      for (const { data, number } of all) insert.run(sink, run, epoch, number, data)
     })
-    this.memory.keep(token, number, plain, data.length)
+    for (const { plain, data, number } of all) this.memory.keep(token, number, plain, data.length)
   }
 
   async apply(token: EpochToken, refused: Refused): Promise<void> {
@@ -97,9 +102,8 @@ export class SqliteStore implements TableStore {
     this.memory.forget(token, applied)
   }
 
-  write(batch: RowBatch, refused: Refused): Promise<void> {
-    const plain = stored(batch, this.key, toStored)
-    return this.transaction((database) => this.carryOut(database, plain, refused))
+  write(batch: StoredBatch<Stored>, refused: Refused): Promise<void> {
+    return this.transaction((database) => this.carryOut(database, batch, refused))
   }
 
   async close(): Promise<void> {
@@ -131,37 +135,33 @@ export class SqliteStore implements TableStore {
     database: Database,
     text: (count: number) => string,
     columns: readonly string[],
-    rows: readonly (readonly Stored[])[],
+    values: readonly Stored[],
     refused: Refused,
   ): void {
-    const together = Math.max(1, Math.min(ROWS, rows.length, Math.floor(VALUES / columns.length)))
-    const many = together === 1 ? undefined : database.prepare(text(together))
+    const width = columns.length
+    const together = width * Math.max(1, Math.min(ROWS, values.length / width, Math.floor(VALUES / width)))
+    const many = together === width ? undefined : database.prepare(text(together / width))
     const one = database.prepare(text(1))
     let at = 0
-    for (; many !== undefined && at + together <= rows.length; at += together) {
-      const part = rows.slice(at, at + together)
+    for (; many !== undefined && at + together <= values.length; at += together) {
+      const part = values.slice(at, at + together)
       try {
-        many.run(part.flat())
+        many.run(part)
       } catch (error) {
         if (!isAboutData(error)) throw error
         this.each(one, columns, part, refused)
       }
     }
-    this.each(one, columns, rows.slice(at), refused)
+    this.each(one, columns, values.slice(at), refused)
   }
 
-  private each(
-    statement: Statement,
-    columns: readonly string[],
-    rows: readonly (readonly Stored[])[],
-    refused: Refused,
-  ): void {
-    for (const values of rows) {
+  private each(statement: Statement, columns: readonly string[], values: readonly Stored[], refused: Refused): void {
+    for (const row of rowsOf(values, columns.length)) {
       try {
-        statement.run(values as Stored[])
+        statement.run(row)
       } catch (error) {
         if (!isAboutData(error)) throw error
-        refused(error, rowOf(columns, values))
+        refused(error, rowOf(columns, row))
       }
     }
   }

@@ -10,7 +10,12 @@ export interface RowBatch {
 }
 
 /** Whether a database carries it out by one statement, which needs no transaction around it. */
-export function isOneStatement({ truncate, deletes, upserts }: RowBatch): boolean {
+export function isOneStatement(batch: {
+  readonly truncate: boolean
+  readonly deletes: { readonly length: number }
+  readonly upserts: { readonly length: number }
+}): boolean {
+  const { truncate, deletes, upserts } = batch
   return Number(truncate) + Number(deletes.length > 0) + Number(upserts.length > 0) === 1
 }
 

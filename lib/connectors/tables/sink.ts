@@ -19,12 +19,17 @@ export interface EpochToken {
  */
 export type Refused = (error: unknown, row: unknown) => void
 
-/** What a sink needs of a database. Each call is one transaction, done again where the connection was lost in it. */
-export interface TableStore {
+/**
+ * What a sink needs of a database. Each call is one transaction, done again where the connection was lost in it. `B` is a
+ * batch in the form that the database takes.
+ */
+export interface TableStore<B> {
   /** Connects, and sees that nobody else writes under this name. */
   open(signal: AbortSignal): Promise<void>
-  /** Keeps a batch of the epoch, unseen. To do it twice is to do it once. */
-  stage(token: EpochToken, number: number, batch: RowBatch): Promise<void>
+  /** Called as soon as a batch is full, so that the database works on the last one meanwhile. */
+  encode(batch: RowBatch): B
+  /** Keeps batches of the epoch, numbered from `first` on, unseen. To do it twice is to do it once. */
+  stage(token: EpochToken, first: number, batches: readonly B[]): Promise<void>
   /**
    * Puts all that is staged for the epoch into the table, in the order of its numbers, and takes it out of the stage, with a
    * note that the epoch is in. Where nothing is staged (any more), nothing happens.
@@ -35,23 +40,28 @@ export interface TableStore {
   /** Whether the database has ever heard of the sink. */
   knows(sink: string): Promise<boolean>
   /** Straight into the table. */
-  write(batch: RowBatch, refused: Refused): Promise<void>
+  write(batch: B, refused: Refused): Promise<void>
   close(): Promise<void>
 }
 
-/** So many batches may wait for the database before the sources wait, too. */
+/** So many transactions may wait for the database before the sources wait, too. */
 const WAITING = 2
+/** As many rows as are in so many full batches are staged together: each time is a commit, which waits for the disk. */
+const TOGETHER = 4
 
 /**
  * A sink whose epochs are transactions. Batches of an epoch are staged as they come; when the epoch's checkpoint is safe, they
  * are applied to the table in one transaction, which also takes them out of the stage. Whoever opens the sink after a
  * crash finds the epoch of the last checkpoint staged, and applies it, or not, and then it is in already.
  */
-export class TableSink<T> implements Sink<T> {
+export class TableSink<T, B> implements Sink<T> {
   private builder: BatchBuilder
   private token: EpochToken
   private prepared: EpochToken | undefined
   private number = 0
+  /** Full, and not on its way to the stage. */
+  private full: B[] = []
+  private rows = 0
   private waiting = 0
   private tail: Promise<unknown> = Promise.resolve()
   private room: { promise: Promise<void>; open: () => void } | undefined
@@ -59,7 +69,7 @@ export class TableSink<T> implements Sink<T> {
 
   constructor(
     private readonly options: CompleteTableSink<T>,
-    private readonly store: TableStore,
+    private readonly store: TableStore<B>,
     private readonly batch: number,
     private readonly refused: Refused,
     private readonly signal: AbortSignal | undefined,
@@ -79,6 +89,8 @@ export class TableSink<T> implements Sink<T> {
     this.token = { sink: name, run: randomUUID(), epoch: (last?.epoch ?? 0) + 1 }
     if (exactly) await this.recover(name, last)
     this.number = 0
+    this.full = []
+    this.rows = 0
   }
 
   write(value: T): void | Promise<void> {
@@ -90,13 +102,14 @@ export class TableSink<T> implements Sink<T> {
     } catch (error) {
       this.refused(error, value)
     }
-    if (this.waiting <= WAITING) return
+    if (this.waiting < WAITING) return
     this.room ??= roomToCome()
     return this.room.promise
   }
 
   async prepare(): Promise<EpochToken | null> {
     this.builder.cut()
+    this.stage()
     const mine = this.token
     this.token = { ...mine, epoch: mine.epoch + 1 }
     this.number = 0
@@ -143,15 +156,37 @@ export class TableSink<T> implements Sink<T> {
   }
 
   private send(batch: RowBatch): void {
-    const { token } = this
-    const number = this.number++
+    let encoded: B
+    try {
+      encoded = this.store.encode(batch)
+    } catch (error) {
+      // Not the fault of the value that made the batch full.
+      this.failure ??= { error }
+      return
+    }
+    if (!this.options.exactly) {
+      this.enqueue(() => this.store.write(encoded, this.refused))
+      return
+    }
+    this.full.push(encoded)
+    this.rows += batch.deletes.length + batch.upserts.length
+    if (this.rows >= TOGETHER * this.batch) this.stage()
+  }
+
+  private stage(): void {
+    const { token, number, full } = this
+    if (full.length === 0) return
+    this.full = []
+    this.rows = 0
+    this.number += full.length
+    this.enqueue(() => this.store.stage(token, number, full))
+  }
+
+  private enqueue(act: () => Promise<void>): void {
     this.waiting++
-    void this.inTurn(async () => {
-      if (this.options.exactly) await this.store.stage(token, number, batch)
-      else await this.store.write(batch, this.refused)
-    }).then(() => {
+    void this.inTurn(act).then(() => {
       this.waiting--
-      if (this.waiting > WAITING && this.failure === undefined) return
+      if (this.waiting >= WAITING && this.failure === undefined) return
       this.room?.open()
       this.room = undefined
     })

@@ -172,6 +172,43 @@ describeService('MariaDB', mariadb, (server) => {
     assert.deepEqual({ ...items[0] }, { ...row, id: '18446744073709551615', b: 1, at: '2024-02-29 01:02:03.456' })
   })
 
+  it('takes a thousand rows at once as it takes one', async () => {
+    await sql(`CREATE TABLE many (id BIGINT PRIMARY KEY, t TEXT CHARACTER SET utf8mb4, f FLOAT, g DOUBLE, n DECIMAL(30, 3),
+      bits BIT(8), e ENUM('a', 'b', 'c'), y YEAR, at DATETIME(3), j JSON, x BLOB, whole BIGINT, v VARCHAR(30), w VARCHAR(30))`)
+    const row = {
+      t: 'it\'s "so"\n\\ € 😀',
+      f: 0.1,
+      g: 1e-7,
+      n: 1.005,
+      bits: 5,
+      e: 2,
+      y: 1999,
+      at: new Date('2024-02-29T01:02:03.456Z'),
+      j: { a: [1, null, 'x'] },
+      x: Buffer.from([0, 39, 92, 255]),
+      whole: 2 ** 53 - 1,
+      v: 0.1,
+      w: 123456789,
+    }
+    for (const count of [1, 2203]) {
+      const rows = Array.from({ length: count }, (_, id) => ({ id: id + count * 10_000, ...row }))
+      await run({ table: 'many', key: 'id', name: 'many', batch: 2500 }, rows)
+    }
+    const different = await sql(
+      `SELECT DISTINCT t, f, g, n, CAST(bits AS UNSIGNED) AS bits, e, y, at, j, HEX(x) AS x, whole, v, w FROM many`,
+    )
+    assert.equal(different.length, 1, JSON.stringify(different))
+    assert.deepEqual(await sql('SELECT count(*) AS count FROM many'), [{ count: 2204 }])
+    const letters: DeadLetter[] = []
+    const rows: Item[] = Array.from({ length: 2203 }, (_, id) => ({ id, whole: id === 1500 ? 'many' : id }))
+    await run({ table: 'many', key: 'id', name: 'many', batch: 2500, deadLetters: (one) => letters.push(one) }, rows)
+    assert.deepEqual(
+      letters.map(({ record }) => (record as Item).id),
+      [1500],
+    )
+    assert.deepEqual(await sql('SELECT count(*) AS count FROM many WHERE id < 10000'), [{ count: 2202 }])
+  })
+
   it('pages by several columns, whatever the size of a page', async () => {
     await sql('CREATE TABLE pages (price DECIMAL(20, 3), big BIGINT, day DATE, PRIMARY KEY (price, big, day))')
     const rows = Array.from({ length: 120 }, (_, n) => [

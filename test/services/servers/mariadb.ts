@@ -54,7 +54,7 @@ export const definition: ServerDefinition = {
       args: [
         ...['--no-defaults', `--datadir=${join(folder, 'data')}`, `--port=${port}`, '--bind-address=127.0.0.1'],
         ...[`--socket=${join(folder, 'socket')}`, `--pid-file=${join(folder, 'pid')}`],
-        ...[`--init-file=${join(folder, 'init.sql')}`, '--skip-name-resolve', '--innodb-buffer-pool-size=64M'],
+        ...[`--init-file=${join(folder, 'init.sql')}`, '--skip-name-resolve'],
         // A commit outlives the process; only a power cut would lose it, and we do not cut power.
         ...['--innodb-flush-log-at-trx-commit=2', '--character-set-server=utf8mb4'],
         // What `mysqlChanges` reads.

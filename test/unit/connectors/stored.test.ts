@@ -5,7 +5,7 @@ const batch = (value: number): StoredBatch<number> => ({
   truncate: false,
   columns: ['id'],
   deletes: [],
-  upserts: [[value]],
+  upserts: [value],
 })
 const MIB = 1 << 20
 
@@ -25,10 +25,10 @@ describe('batches that are staged and kept', () => {
 
   it('are so many that their bytes are bounded, and make room when their epoch is applied', () => {
     const memory = new StageMemory<number>()
-    for (let number = 0; number < 20; number++) memory.keep(token, number, batch(number), MIB)
-    const kept = [...Array(20).keys()].filter((number) => memory.get(token, number) !== undefined)
-    assert.ok(kept.length > 0 && kept.length < 20, `${kept.length} of 20 MiB`)
-    memory.forget(token, [...Array(20).keys()])
+    for (let number = 0; number < 80; number++) memory.keep(token, number, batch(number), MIB)
+    const kept = [...Array(80).keys()].filter((number) => memory.get(token, number) !== undefined)
+    assert.ok(kept.length > 0 && kept.length < 80, `${kept.length} of 80 MiB`)
+    memory.forget(token, [...Array(80).keys()])
     assert.ok(kept.every((number) => memory.get(token, number) === undefined))
     const next = { ...token, epoch: 2 }
     for (const number of kept) memory.keep(next, number, batch(number), MIB)
