@@ -53,7 +53,12 @@ class SqlitePager<T> implements Pager<T, SqlitePosition> {
     const { first, next } = this.opened
     const rows = after === undefined ? first([]) : next(after)
     const { key } = this
-    return rows.map((row) => [row as T, key.map((column) => row[column])] as const)
+    const found: (readonly [T, SqlitePosition])[] = []
+    const only = key[0]!
+    // Most keys have one column, and a list of them costs as much as the row itself.
+    if (key.length === 1) for (const row of rows) found.push([row as T, [row[only]]])
+    else for (const row of rows) found.push([row as T, key.map((column) => row[column])])
+    return found
   }
 
   isPassing(error: unknown): boolean {
@@ -80,21 +85,29 @@ type Reader = (values: readonly unknown[]) => Record<string, unknown>[]
 
 /** Rows with their whole numbers as they are: bigints cost twice the time, so they are asked for only where they may be needed. */
 function reader(database: Database, text: string): Reader {
-  const quick = database.prepare(text)
-  const exact = database.prepare(text).safeIntegers()
+  // As lists: objects that SQLite's client makes take longer, to make and to read.
+  const quick = database.prepare(text).raw()
+  const exact = database.prepare(text).raw().safeIntegers()
   return (values) => {
-    const rows = quick.all(...values) as Record<string, unknown>[]
-    if (!rows.some(hasLarge)) return rows
-    const again = exact.all(...values) as Record<string, unknown>[]
-    for (const row of again) for (const name in row) row[name] = fromStored(row[name])
-    return again
+    const rows = quick.all(...values) as unknown[][]
+    // Each time: somebody may have changed the table.
+    const names = quick.columns().map(({ name }) => name)
+    if (!rows.some(hasLarge)) return rows.map((row) => named(names, row))
+    const again = exact.all(...values) as unknown[][]
+    return again.map((row) => named(names, row.map(fromStored)))
   }
 }
 
+function named(names: readonly string[], values: readonly unknown[]): Record<string, unknown> {
+  const row: Record<string, unknown> = {}
+  for (let at = 0; at < names.length; at++) row[names[at]!] = values[at]
+  return row
+}
+
 /** Whether one of the values may have been a whole number that a double does not hold. */
-function hasLarge(row: Record<string, unknown>): boolean {
-  for (const name in row) {
-    const value = row[name]
+function hasLarge(values: readonly unknown[]): boolean {
+  for (let at = 0; at < values.length; at++) {
+    const value = values[at]
     if (typeof value === 'number' && (value > Number.MAX_SAFE_INTEGER || value < Number.MIN_SAFE_INTEGER)) return true
   }
   return false
