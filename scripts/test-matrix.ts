@@ -14,8 +14,8 @@ import { type Run, runAll } from './test-runs'
 
 /** What is newer than the Node that the package is developed with, and has long-term support. */
 const NEWER_NODE = 24
-/** How many Pythons beside the default one, unless all are asked for. */
-const OTHER_PYTHONS = 4
+/** How many Pythons beside the default one, unless all are asked for: the oldest and the newest. */
+const OTHER_PYTHONS = 2
 
 const INTEGRATION = ['test/integration/**/*.test.ts']
 const UNIT = ['test/unit/**/*.test.ts']
