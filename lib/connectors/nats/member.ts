@@ -74,7 +74,7 @@ export class MemberSource<T> implements Source<T, NatsPosition> {
     const done = this.unacknowledged.slice(0, count)
     await this.link.use(undefined, ({ connection }) => {
       for (const { reply } of done) connection.publish(reply, ACK)
-      return connection.flush()
+      return flushed(connection)
     })
     // A commit that came meanwhile may have done some of it.
     const through = done.at(-1)!.given
@@ -187,7 +187,7 @@ export class MemberSource<T> implements Source<T, NatsPosition> {
     for (const { sequence } of messages) this.held.delete(sequence)
     if (messages.length === 0) return
     const server = await this.link.current?.catch(() => undefined)
-    if (server !== undefined && this.tell(server, messages, NAK)) await server.connection.flush().catch(() => {})
+    if (server !== undefined && this.tell(server, messages, NAK)) await flushed(server.connection).catch(() => {})
   }
 
   private tell({ connection }: NatsJetStream, messages: Iterable<Held>, word: Uint8Array): boolean {
@@ -199,4 +199,13 @@ export class MemberSource<T> implements Source<T, NatsPosition> {
       return false
     }
   }
+}
+
+/** All that was published has come; the client alone would wait for good where the connection ends meanwhile. */
+async function flushed(connection: NatsJetStream['connection']): Promise<void> {
+  const closed = connection.closed().then((error) => {
+    throw error ?? new Error('the connection was closed')
+  })
+  closed.catch(() => {})
+  await Promise.race([connection.flush(), closed])
 }
