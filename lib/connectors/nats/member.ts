@@ -201,11 +201,19 @@ export class MemberSource<T> implements Source<T, NatsPosition> {
   }
 }
 
+/** Milliseconds between looks at whether the connection is still there. */
+const LOOK = 100
+
 /** All that was published has come; the client alone would wait for good where the connection ends meanwhile. */
-async function flushed(connection: NatsJetStream['connection']): Promise<void> {
-  const closed = connection.closed().then((error) => {
-    throw error ?? new Error('the connection was closed')
+function flushed(connection: NatsJetStream['connection']): Promise<void> {
+  return new Promise((resolve, reject) => {
+    // Looked at, and not waited for: whoever waits for the end of a connection is kept until then, commit after commit.
+    const look = setInterval(() => {
+      if (!connection.isClosed()) return
+      clearInterval(look)
+      reject(new Error('the connection was closed'))
+    }, LOOK)
+    const over = () => clearInterval(look)
+    connection.flush().finally(over).then(resolve, reject)
   })
-  closed.catch(() => {})
-  await Promise.race([connection.flush(), closed])
 }
