@@ -52,7 +52,8 @@ export class StepRunner {
       outExtension: () => ({ js: '.cjs' }),
       target: 'node20',
       platform: 'node',
-      sourcemap: 'inline',
+      // Each of its Workers loads all of it again: rxjs' many files, or a source map, would take longer than the steps.
+      noExternal: ['rxjs'],
       silent: true,
     })
     return new StepRunner(folder, python)
@@ -78,7 +79,7 @@ export class StepRunner {
     const round = randomUUID()
     const setting: Setting = { python: this.python, isolation, steps, round }
     const program = join(this.folder, 'program.cjs')
-    const child = spawn(process.execPath, ['--enable-source-maps', program, JSON.stringify(setting)], {
+    const child = spawn(process.execPath, [program, JSON.stringify(setting)], {
       stdio: ['ignore', 'pipe', 'pipe'],
     })
     const output = { stdout: '', stderr: '' }
