@@ -19,6 +19,7 @@ for target in json text values requests responses; do # inputs that fuzzing foun
   PYTHONHOME=$(dirname "$(dirname "$(readlink -f "$executable")")") \
     "$folder/fuzz_test" "$library" python "$target" test/native/fuzz/corpus/"$target"/*
 done
+"$folder/seats_test"
 "$folder/core_test" "$library" "$executable" python shared "${ROUNDS:-3}"
 
 compiler=${CXX:-c++}

@@ -14,5 +14,6 @@ find_python
 # The first report ends the program: leaving skips exit handlers, which would set the exit code.
 export TSAN_OPTIONS=halt_on_error=1
 "$folder/json_test" "$library" test/native/json
+"$folder/seats_test"
 "$folder/core_test" "$library" "$executable" python shared "${ROUNDS:-3}"
 echo 'thread sanitizer: ok'

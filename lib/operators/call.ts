@@ -2,7 +2,7 @@ import { inspect } from 'node:util'
 import { isKey } from '../checker'
 import { OptionError, ResultError } from '../errors'
 import type { Key } from '../pool/affinity'
-import type { CallOptions, Handler } from '../pool/handler'
+import type { CallOptions, Handler, HandlerMode } from '../pool/handler'
 import type { CompleteOperatorOptions } from './options'
 
 /** A batch to Python: as it is, or, where each item has a key, in parts. */
@@ -30,6 +30,18 @@ export function callPython<I>(
   } catch (error) {
     return Promise.reject(error)
   }
+}
+
+/** The handler's answer as the values that go downstream. */
+export function shapeResults(
+  mode: HandlerMode,
+  items: readonly unknown[],
+  values: readonly unknown[],
+  handler: { readonly name: string } | undefined,
+): readonly unknown[] {
+  if (mode === 'flatMap') return values
+  demandEach(items, values, handler)
+  return mode === 'filter' ? items.filter((_, i) => values[i]) : values
 }
 
 /** One result for each item, or an error. */

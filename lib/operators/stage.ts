@@ -3,13 +3,14 @@ import { Batch, BatchQueue } from '../batch/batch'
 import { Batcher, type BatchLimits } from '../batch/batcher'
 import { BatchTuner } from '../batch/tuner'
 import { inJob, pythonOfJob, registerHolder } from '../checkpoint/scope'
-import { OptionError, OverflowError, PythonAbortError } from '../errors'
+import { OptionError, PythonAbortError } from '../errors'
 import type { CallOptions, Handler, HandlerMode, HandlerSpec } from '../pool/handler'
 import { enterScope, Gate, GateSet, gateInScope, leaveScope, type Scope, subscribeWithin } from '../sources/gate'
-import { callPython, demandEach } from './call'
+import { callPython, shapeResults } from './call'
 import { findCulprits, isFatal, settleFailure } from './failure'
 import { HandlerProvider, type Lease } from './lease'
 import { type CompleteOperatorOptions, type SeedOptions, type SpecOperatorOptions, validateOperator } from './options'
+import { makeRoom } from './overflow'
 
 /** How many batches may wait for an earlier one's result, for each that may be in flight. */
 const ORDER_WINDOW = 4
@@ -213,31 +214,12 @@ export class Stage<I, R> {
 
   /** Whether an item that comes while the gate is closed, or about to close, may be added. */
   private admit(): boolean {
-    const { batcher, metrics, options } = this
-    if (batcher.waiting < options.bufferSize) return true
-    switch (options.overflow) {
-      case 'error':
-        this.subscriber.error(
-          new OverflowError(
-            `${this.name}: more than ${options.bufferSize} items wait for Python; use a source that can be stopped ` +
-              "(fromIterable), a larger 'bufferSize', or 'overflow' to drop items",
-          ),
-        )
-        return false
-      case 'drop-newest':
-        metrics.dropped++
-        return false
-      case 'drop-oldest':
-        batcher.dropOldest()
-        metrics.dropped++
-        metrics.waiting--
-        return true
-      case 'sample': {
-        const dropped = batcher.clear()
-        metrics.dropped += dropped
-        metrics.waiting -= dropped
-        return true
-      }
+    if (this.batcher.waiting < this.options.bufferSize) return true
+    try {
+      return makeRoom(this.name, this.batcher, this.options)
+    } catch (error) {
+      this.subscriber.error(error)
+      return false
     }
   }
 
@@ -298,7 +280,7 @@ export class Stage<I, R> {
   private succeeded(batch: Batch<I>, values: readonly unknown[]): void {
     if (this.over) return
     try {
-      batch.done(this.shape(batch.items, values))
+      batch.done(shapeResults(this.mode, batch.items, values, this.lease?.handler))
     } catch (error) {
       this.failed(batch, error)
       return
@@ -328,7 +310,7 @@ export class Stage<I, R> {
       batch,
       async (items) => {
         if (this.over) throw new PythonAbortError()
-        return this.shape(items, await this.call(items, handler))
+        return shapeResults(this.mode, items, await this.call(items, handler), handler)
       },
       first,
     )
@@ -374,13 +356,6 @@ export class Stage<I, R> {
     } catch (error) {
       this.subscriber.error(error)
     }
-  }
-
-  /** The handler's answer as the values that go downstream. */
-  private shape(items: readonly I[], values: readonly unknown[]): readonly unknown[] {
-    if (this.mode === 'flatMap') return values
-    demandEach(items, values, this.lease?.handler)
-    return this.mode === 'filter' ? items.filter((_, i) => values[i]) : values
   }
 
   /** Results downstream, as far as they are ready and a gate there does not stop them. */

@@ -27,6 +27,10 @@ Worker::Worker(Runtime& runtime, std::unique_ptr<Link> link)
       api_(runtime.api()),
       link_(std::move(link)),
       sink_(std::make_shared<WorkerSink>(*link_)),
+      blocks_([this](uint32_t id) {
+        // Those of pool.allocate() are not used again, so nobody waits for them.
+        if ((id & kAllocatedBlock) == 0) sink_->say_block(MessageType::kGiveBack, id, 0);
+      }),
       woken_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {}
 
 HandlerDefinition Worker::handler(int32_t id) { return handlers_[id]; }
@@ -93,7 +97,7 @@ void Worker::end(Call& call, uint32_t block) {
   for (auto& segment : call.segments) {
     if (segment.block != nullptr) segment.block->release();
   }
-  if (block != 0) drop_block(block);
+  if (block != 0) blocks_.drop(block);
 }
 
 // What is in a message is not looked at any more when Python's code runs, so its place may be used
@@ -191,11 +195,7 @@ bool Worker::wait() {
 }
 
 bool Worker::fits(const char* message) const {
-  std::lock_guard<std::mutex> lock(blocks_mutex_);
-  return request_fits(message, [this](uint32_t id) -> const SharedBlock* {
-    auto found = blocks_.find(id);
-    return found == blocks_.end() ? nullptr : found->second.block.get();
-  });
+  return blocks_.examine([message](const auto& find) { return request_fits(message, find); });
 }
 
 bool Worker::dispatch(char* message) {
@@ -212,10 +212,10 @@ bool Worker::dispatch(char* message) {
       define(message);
       return true;
     case MessageType::kMap:
-      map_block(block->block, block->size);
+      if (!blocks_.map(block->block, link_->take_descriptor(block->block), block->size)) give_up();
       return true;
     case MessageType::kUnmap:
-      unmap_block(block->block);
+      blocks_.unmap(block->block);
       return true;
     case MessageType::kGiveBack:
       if (!sink_->take_back(block->block)) give_up();
@@ -252,7 +252,7 @@ void Worker::start(char* place) {
     });
   });
   bool open = interpreter_->open(0);
-  if (message->body.block != 0) drop_block(message->body.block);
+  if (message->body.block != 0) blocks_.drop(message->body.block);
   if (!open) _exit(1);
 }
 
@@ -269,7 +269,7 @@ void Worker::define(char* place) {
   // Numbers are used again: what was loaded under this one was another handler's.
   if (interpreter_ != nullptr) interpreter_->forget(message->handler);
   handlers_[message->handler] = std::move(definition);
-  if (message->body.block != 0) drop_block(message->body.block);
+  if (message->body.block != 0) blocks_.drop(message->body.block);
 }
 
 void Worker::run(char* place) {
@@ -293,7 +293,7 @@ void Worker::run(char* place) {
       flights_[ticket] = {std::move(call), block};
     }
   } else if (block != 0) {
-    drop_block(block);
+    blocks_.drop(block);
   }
 }
 
@@ -317,17 +317,19 @@ bool Worker::run(char* place, Call& call, char* body) {
     segment.type = record.type;
     segment.size = record.size;
     if (record.block != 0) {
-      segment.block = lend(record.block, nullptr, 0);
+      segment.block = blocks_.lend(record.block, nullptr, 0);
       segment.offset = record.offset;
       segment.shared = true;
     } else if (message->body.block != 0) {
-      segment.block = lend(message->body.block, body + record.offset, record.size);
+      segment.block = blocks_.lend(message->body.block, body + record.offset, record.size);
     } else {
       // The ring's memory is used again, and numpy may keep what it was given.
       segment.block = MemoryBlock::allocate(record.size);
-      if (segment.block == nullptr) give_up();
-      std::memcpy(segment.block->data(), body + record.offset, record.size);
+      if (segment.block != nullptr) {
+        std::memcpy(segment.block->data(), body + record.offset, record.size);
+      }
     }
+    if (segment.block == nullptr) give_up();
   }
   WorkerSink::Place before = sink_->save();
   sink_->begin(call);
@@ -337,67 +339,10 @@ bool Worker::run(char* place, Call& call, char* body) {
 }
 
 char* Worker::body_of(char* message, size_t message_size, const Body& body) {
-  return body.block == 0 ? message + message_size : use_block(body.block);
-}
-
-void Worker::map_block(uint32_t id, size_t size) {
-  int descriptor = link_->take_descriptor(id);
-  auto block = descriptor < 0 ? nullptr : SharedBlock::adopt(id, descriptor, size);
-  if (block == nullptr) give_up();
-  std::lock_guard<std::mutex> lock(blocks_mutex_);
-  blocks_[id].block = std::move(block);
-}
-
-void Worker::unmap_block(uint32_t id) {
-  std::lock_guard<std::mutex> lock(blocks_mutex_);
-  auto found = blocks_.find(id);
-  if (found == blocks_.end()) return;
-  if (found->second.users == 0) {
-    blocks_.erase(found);
-  } else {
-    found->second.doomed = true;
-  }
-}
-
-char* Worker::use_block(uint32_t id) {
-  std::lock_guard<std::mutex> lock(blocks_mutex_);
-  auto found = blocks_.find(id);
-  if (found == blocks_.end()) give_up();
-  found->second.users++;
-  return found->second.block->data;
-}
-
-// Any thread: whichever drops the last reference.
-void Worker::drop_block(uint32_t id) {
-  {
-    std::lock_guard<std::mutex> lock(blocks_mutex_);
-    auto found = blocks_.find(id);
-    if (found == blocks_.end() || --found->second.users > 0) return;
-    if (found->second.doomed) blocks_.erase(found);
-  }
-  // Those of pool.allocate() are not used again, so nobody waits for them.
-  if ((id & kAllocatedBlock) == 0) sink_->say_block(MessageType::kGiveBack, id, 0);
-}
-
-// A part of a mapped block, or where `data` is null the whole of it, for as long as Python uses it.
-MemoryBlock* Worker::lend(uint32_t id, char* data, size_t size) {
-  struct Use {
-    Worker* worker;
-    uint32_t id;
-  };
-  char* base = use_block(id);
-  if (data == nullptr) {
-    std::lock_guard<std::mutex> lock(blocks_mutex_);
-    data = base;
-    size = blocks_[id].block->size;
-  }
-  return MemoryBlock::pin(
-      data, size,
-      [](void* context) {
-        std::unique_ptr<Use> use(static_cast<Use*>(context));
-        use->worker->drop_block(use->id);
-      },
-      new Use{this, id});
+  if (body.block == 0) return message + message_size;
+  char* data = blocks_.use(body.block);
+  if (data == nullptr) give_up();
+  return data;
 }
 
 }  // namespace rxp

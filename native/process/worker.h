@@ -3,7 +3,6 @@
 
 #include <deque>
 #include <memory>
-#include <mutex>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -12,6 +11,7 @@
 #include "interpreter/runtime.h"
 #include "interpreter/workplace.h"
 #include "process/link.h"
+#include "process/mapped_blocks.h"
 #include "process/worker_sink.h"
 
 namespace rxp {
@@ -35,12 +35,6 @@ class Worker final : public Workplace, public CallbackWaiter {
   std::function<void()> waker() override;
 
  private:
-  // A block of the pool's, mapped here. Python objects may use it from any thread.
-  struct Mapped {
-    std::unique_ptr<SharedBlock> block;
-    int users = 0;
-    bool doomed = false;  // the pool has done away with it
-  };
   bool wait();
   void linger();
   // Deals with one message; false when there is none.
@@ -60,12 +54,7 @@ class Worker final : public Workplace, public CallbackWaiter {
   void end(Call& call, uint32_t block);
   // Whether a message is a call that has to wait for its turn.
   bool waits(const char* message, bool nested) const;
-  void map_block(uint32_t id, size_t size);
-  void unmap_block(uint32_t id);
-  char* use_block(uint32_t id);
-  void drop_block(uint32_t id);
   char* body_of(char* message, size_t message_size, const Body& body);
-  MemoryBlock* lend(uint32_t block, char* data, size_t size);
 
   Runtime& runtime_;
   const PythonApi& api_;
@@ -75,8 +64,7 @@ class Worker final : public Workplace, public CallbackWaiter {
   std::string host_options_;
   std::unordered_map<int32_t, HandlerDefinition> handlers_;
   std::unique_ptr<Interpreter> interpreter_;
-  mutable std::mutex blocks_mutex_;
-  std::unordered_map<uint32_t, Mapped> blocks_;
+  MappedBlocks blocks_;
 
   bool reading_ = false;  // the message that was read last still has its place in the ring
   bool stopping_ = false;
