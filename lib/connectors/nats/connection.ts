@@ -128,3 +128,23 @@ function worthwhile(error: unknown, known: boolean): boolean {
   if (status !== undefined) return status >= 500
   return true
 }
+
+/** Milliseconds between looks at whether the connection is still there. */
+const LOOK = 100
+
+/**
+ * All that was published has come to the server. The client's own `flush` never settles where the connection ends
+ * meanwhile; this one rejects.
+ */
+export function flushed(connection: Pick<NatsConnection, 'flush' | 'isClosed'>): Promise<void> {
+  return new Promise((resolve, reject) => {
+    // Looked at, and not waited for: whoever waits for the end of a connection is kept until then, commit after commit.
+    const look = setInterval(() => {
+      if (!connection.isClosed()) return
+      clearInterval(look)
+      reject(new Error('the connection was closed'))
+    }, LOOK)
+    const over = () => clearInterval(look)
+    connection.flush().finally(over).then(resolve, reject)
+  })
+}

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { oneByOne, type PositionedLists, type Source } from '../../jobs/sources'
 import { Inbox } from '../inbox'
 import type { Link } from '../link'
-import { type NatsJetStream, natsLink } from './connection'
+import { flushed, type NatsJetStream, natsLink } from './connection'
 import { durable, prepareStream } from './consumer'
 import { type Arrived, bufferOf, Pull } from './pull'
 import type { NatsSourceSettings } from './source'
@@ -199,21 +199,4 @@ export class MemberSource<T> implements Source<T, NatsPosition> {
       return false
     }
   }
-}
-
-/** Milliseconds between looks at whether the connection is still there. */
-const LOOK = 100
-
-/** All that was published has come; the client alone would wait for good where the connection ends meanwhile. */
-function flushed(connection: NatsJetStream['connection']): Promise<void> {
-  return new Promise((resolve, reject) => {
-    // Looked at, and not waited for: whoever waits for the end of a connection is kept until then, commit after commit.
-    const look = setInterval(() => {
-      if (!connection.isClosed()) return
-      clearInterval(look)
-      reject(new Error('the connection was closed'))
-    }, LOOK)
-    const over = () => clearInterval(look)
-    connection.flush().finally(over).then(resolve, reject)
-  })
 }
