@@ -27,6 +27,7 @@ std::string PythonApi::load(void* library) {
   if (name == nullptr) missing += missing.empty() ? #name : ", " #name;
   RXP_PYTHON_EXCEPTIONS(X)
 #undef X
+  Py_UTF8Mode = reinterpret_cast<int*>(dlsym(library, "Py_UTF8Mode"));
   None = reinterpret_cast<PyObject*>(dlsym(library, "_Py_NoneStruct"));
   True = reinterpret_cast<PyObject*>(dlsym(library, "_Py_TrueStruct"));
   False = reinterpret_cast<PyObject*>(dlsym(library, "_Py_FalseStruct"));

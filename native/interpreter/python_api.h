@@ -214,6 +214,7 @@ struct PythonApi {
 #define X(name) PyObject** name = nullptr;  // the exception is *name, valid after initialisation
   RXP_PYTHON_EXCEPTIONS(X)
 #undef X
+  int* Py_UTF8Mode = nullptr;  // a setting before initialisation; not in every version
   PyObject* None = nullptr;
   PyObject* True = nullptr;
   PyObject* False = nullptr;

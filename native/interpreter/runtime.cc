@@ -219,7 +219,9 @@ std::string Runtime::initialize_python() {
     return "a Python that something else started already runs in this process; use isolation "
            "'namespace'";
   }
+  const bool utf8 = platform::wants_utf8();
   if (api_.PyInitConfig_Create == nullptr) {
+    if (utf8 && api_.Py_UTF8Mode != nullptr) *api_.Py_UTF8Mode = 1;
     wchar_t* program = api_.Py_DecodeLocale(options_.executable.c_str(), nullptr);
     if (program == nullptr) return "the path of the Python cannot be decoded";
     api_.Py_SetProgramName(program);
@@ -232,6 +234,8 @@ std::string Runtime::initialize_python() {
   failed |= api_.PyInitConfig_SetInt(config, "isolated", 0);
   failed |= api_.PyInitConfig_SetInt(config, "use_environment", 1);
   failed |= api_.PyInitConfig_SetInt(config, "user_site_directory", 1);
+  failed |= api_.PyInitConfig_SetInt(config, "configure_locale", 1);
+  failed |= api_.PyInitConfig_SetInt(config, "utf8_mode", utf8 ? 1 : 0);
   failed |= api_.PyInitConfig_SetStr(config, "program_name", options_.executable.c_str());
   if (failed == 0) failed = api_.Py_InitializeFromInitConfig(config);
   std::string error;

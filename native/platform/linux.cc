@@ -1,7 +1,9 @@
 #include <dlfcn.h>
 #include <elf.h>
 #include <fcntl.h>
+#include <langinfo.h>
 #include <link.h>
+#include <locale.h>
 #include <semaphore.h>
 #include <signal.h>
 #include <sys/eventfd.h>
@@ -172,6 +174,16 @@ void* open_namespace(const std::string&, std::string& error) {
 
 void trim_memory(void*) {}
 #endif
+
+bool wants_utf8() {
+  const char* asked = std::getenv("PYTHONUTF8");
+  if (asked != nullptr && *asked != '\0') return std::strcmp(asked, "1") == 0;
+  locale_t locale = newlocale(LC_CTYPE_MASK, "", nullptr);
+  if (locale == nullptr) return true;  // there is no such locale here
+  const std::string charset = nl_langinfo_l(CODESET, locale);
+  freelocale(locale);
+  return charset == "ANSI_X3.4-1968" || charset == "ASCII";  // glibc, musl
+}
 
 bool start_thread(std::function<void()> body, const char* name) {
   constexpr size_t kStackSize = 16u << 20;

@@ -19,6 +19,10 @@ void keep_fork_handlers_from_node();
 // This program's own global scope, for a worker process that is a Python.
 void* open_self();
 
+// Whether Python is to take UTF-8 for everything: as its own program does (PEP 540), where the
+// environment says so, or names no locale of more than ASCII. An embedded one would take ASCII.
+bool wants_utf8();
+
 // True where a private copy of libpython can live beside others; fills `why_not` otherwise.
 bool has_namespaces(std::string& why_not);
 
