@@ -43,7 +43,8 @@ async function givesBack(isolation: 'namespace' | 'shared'): Promise<void> {
   await pause(200) // it gives back what tests before this one have left
   const before = resident()
   const most = await use()
-  assert.ok(most - before > 80 * MIB, `the handler holds 100 MB; it was ${((most - before) / MIB).toFixed(1)} MiB`)
+  // Some of it may find room in what tests before this one have left.
+  assert.ok(most - before > 50 * MIB, `the handler holds 100 MB; it was ${((most - before) / MIB).toFixed(1)} MiB`)
   // close() is answered when the last result is there; the copy tidies up behind it.
   for (let wait = 0; wait < 100 && resident() - before > 20 * MIB; wait++) await pause(20)
   assert.ok(resident() - before < 20 * MIB, `${((resident() - before) / MIB).toFixed(1)} MiB stayed`)
