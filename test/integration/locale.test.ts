@@ -49,5 +49,22 @@ for (const isolation of ['shared', 'namespace', 'process'] as const) {
         assert.equal(status, 0)
       })
     }
+
+    it("are not UTF-8 where PYTHONUTF8=0 says so and there is no locale, as in Python's own program", async () => {
+      const env = { ...NONE, LC_ALL: 'C', PYTHONUTF8: '0' }
+      const { stdout, stderr, status } = await program(
+        `
+          const encoding = 'import sys; print(sys.getfilesystemencoding())'
+          const plain = require('node:child_process').execFileSync(python, ['-c', encoding], { encoding: 'utf8' })
+          const pool = await py.PythonPool.open({ python, path, isolation: '${isolation}' })
+          const source = 'import sys\\ndef handle(batch): return [sys.getfilesystemencoding()]'
+          console.log([plain.trim(), ...(await pool.handler({ source }).call([1]))].join())
+          await pool.close()
+        `,
+        env,
+      )
+      assert.equal(stdout, 'ascii,ascii\n', stderr)
+      assert.equal(status, 0)
+    })
   })
 }

@@ -137,6 +137,7 @@ const LOOK = 100
  * meanwhile; this one rejects.
  */
 export function flushed(connection: Pick<NatsConnection, 'flush' | 'isClosed'>): Promise<void> {
+  const flushing = connection.flush()
   return new Promise((resolve, reject) => {
     // Looked at, and not waited for: whoever waits for the end of a connection is kept until then, commit after commit.
     const look = setInterval(() => {
@@ -144,7 +145,6 @@ export function flushed(connection: Pick<NatsConnection, 'flush' | 'isClosed'>):
       clearInterval(look)
       reject(new Error('the connection was closed'))
     }, LOOK)
-    const over = () => clearInterval(look)
-    connection.flush().finally(over).then(resolve, reject)
+    flushing.finally(() => clearInterval(look)).then(resolve, reject)
   })
 }
